@@ -1,0 +1,1 @@
+"""Models and baselines that predict a rating or a score."""

@@ -1,0 +1,1 @@
+"""Plots, exercises and tables of the notebooks."""
