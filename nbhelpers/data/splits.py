@@ -1,0 +1,254 @@
+"""Training, validation and test rows: each split a pure function of the data and the seed.
+
+Every function returns a list of frames: ``train, valid``, or ``train, valid, test`` if a
+``test_frac`` is given. Rows keep their order and their columns, no row is lost, and none is in
+two parts. Which part a row falls into depends on its ids (and time), never on its place in the
+frame: shuffled data give the same split.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Rng = int | np.random.Generator
+
+
+def random_split(
+    ratings: pd.DataFrame, *, valid_frac: float = 0.2, test_frac: float | None = None, rng: Rng
+) -> list[pd.DataFrame]:
+    """Rows drawn at random, whoever's they are and whenever they were made.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        With ``user_id`` and ``item_id``.
+    valid_frac, test_frac : float
+        Shares of all rows, between 0 and 1, rounded to whole rows.
+    rng : int or Generator
+
+    Returns
+    -------
+    list of DataFrame
+        ``[train, valid]`` or ``[train, valid, test]``.
+
+    Raises
+    ------
+    ValueError
+        If a share is not between 0 and 1, or a part would be empty.
+    """
+    shares = _shares(valid_frac, test_frac)
+    order = _canonical_order(ratings)
+    position = np.empty_like(order)
+    position[order] = np.random.default_rng(rng).permutation(len(order))
+    return _cut(ratings, _parts(position, len(order), shares), len(shares) + 1)
+
+
+def stratified_split(
+    ratings: pd.DataFrame, *, valid_frac: float = 0.2, test_frac: float | None = None, rng: Rng
+) -> list[pd.DataFrame]:
+    """The same share of each user's rows, drawn at random.
+
+    A user with n rows gives ``round(n * share)`` of them to a held-out part, halves rounded to
+    even, so users with few rows may give none; every user keeps at least one training row.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        With ``user_id`` and ``item_id``.
+    valid_frac, test_frac : float
+        Shares of each user's rows, between 0 and 1.
+    rng : int or Generator
+
+    Returns
+    -------
+    list of DataFrame
+        ``[train, valid]`` or ``[train, valid, test]``.
+
+    Raises
+    ------
+    ValueError
+        If a share is not between 0 and 1, or a part would be empty.
+    """
+    shares = _shares(valid_frac, test_frac)
+    order = _canonical_order(ratings)
+    draw = np.empty(len(order))
+    draw[order] = np.random.default_rng(rng).random(len(order))
+    rank, size = _rank_within(ratings["user_id"], draw)
+    return _cut(ratings, _parts(rank, size, shares), len(shares) + 1)
+
+
+def leave_last_out(ratings: pd.DataFrame, *, n_parts: int = 2) -> list[pd.DataFrame]:
+    """Each user's latest row held out; with three parts, the two latest.
+
+    Rows of equal time are ordered by ``item_id``: of two rows at a user's last second, the one
+    with the larger id is the later. A user with fewer rows than parts stays in training whole.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        With ``user_id``, ``item_id`` and ``timestamp``.
+    n_parts : int
+        2 for ``[train, valid]``; 3 for ``[train, valid, test]``, the last row being the test.
+
+    Returns
+    -------
+    list of DataFrame
+
+    Raises
+    ------
+    ValueError
+        If ``n_parts`` is neither 2 nor 3, ``timestamp`` is missing, or a part would be empty.
+    """
+    if n_parts not in (2, 3):
+        raise ValueError(f"n_parts must be 2 or 3, got {n_parts}")
+    _require(ratings, "user_id", "item_id", "timestamp")
+    order = np.lexsort((_codes(ratings["item_id"]), ratings["timestamp"].to_numpy()))
+    position = np.empty_like(order)
+    position[order] = np.arange(len(order))
+    rank, size = _rank_within(ratings["user_id"], position)
+    from_end = size - 1 - rank  # 0 is the user's latest row
+    held_out = (from_end < n_parts - 1) & (size >= n_parts)
+    return _cut(ratings, np.where(held_out, n_parts - 1 - from_end, 0), n_parts)
+
+
+def temporal_split(
+    ratings: pd.DataFrame, *, valid_frac: float = 0.2, test_frac: float | None = None
+) -> list[pd.DataFrame]:
+    """The latest rows held out: every row of a part is later than every row before it.
+
+    Rows of one second stay together in the later part, so a part may be a little larger than
+    asked for.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        With ``user_id``, ``item_id`` and ``timestamp``.
+    valid_frac, test_frac : float
+        Shares of all rows, between 0 and 1.
+
+    Returns
+    -------
+    list of DataFrame
+        ``[train, valid]`` or ``[train, valid, test]``.
+
+    Raises
+    ------
+    ValueError
+        If a share is not between 0 and 1, ``timestamp`` is missing, or a part would be empty.
+    """
+    shares = _shares(valid_frac, test_frac)
+    _require(ratings, "user_id", "item_id", "timestamp")
+    time = ratings["timestamp"].to_numpy()
+    # A second that straddles a cut goes to the later part: place each row after its equals.
+    position = np.searchsorted(np.sort(time), time, side="right") - 1
+    return _cut(ratings, _parts(position, len(time), shares), len(shares) + 1)
+
+
+def cold_split(
+    ratings: pd.DataFrame,
+    *,
+    by: str = "user_id",
+    valid_frac: float = 0.2,
+    test_frac: float | None = None,
+    rng: Rng,
+) -> list[pd.DataFrame]:
+    """All rows of a random share of users (or items) held out: strangers to the training rows.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        With ``user_id`` and ``item_id``.
+    by : {"user_id", "item_id"}
+        Whose rows stay together.
+    valid_frac, test_frac : float
+        Shares of the users (or items), between 0 and 1.
+    rng : int or Generator
+
+    Returns
+    -------
+    list of DataFrame
+        ``[train, valid]`` or ``[train, valid, test]``.
+
+    Raises
+    ------
+    ValueError
+        If ``by`` is another column, a share is not between 0 and 1, or a part would be empty.
+    """
+    if by not in ("user_id", "item_id"):
+        raise ValueError(f"by must be 'user_id' or 'item_id', got {by!r}")
+    shares = _shares(valid_frac, test_frac)
+    _require(ratings, "user_id", "item_id")
+    codes = _codes(ratings[by])
+    n_groups = int(codes.max(initial=-1)) + 1
+    position = np.random.default_rng(rng).permutation(n_groups)
+    part = _parts(position, n_groups, shares)
+    return _cut(ratings, part[codes], len(shares) + 1)
+
+
+def _parts(
+    position: NDArray[np.int64], size: int | NDArray[np.int64], shares: list[float]
+) -> NDArray[np.int64]:
+    """Part number of each row from its place among ``size`` rows: the end is held out."""
+    part = np.zeros(len(position), dtype=np.int64)
+    taken = np.zeros_like(position) + 0 * size
+    for number in range(len(shares), 0, -1):  # the test rows come last in every order
+        wanted = np.rint(np.multiply(size, shares[number - 1])).astype(np.int64)
+        wanted = np.minimum(wanted, size - 1 - taken)  # one row at least stays in training
+        inside = (position < size - taken) & (position >= size - taken - wanted)
+        part[inside] = number
+        taken = taken + wanted
+    return part
+
+
+def _cut(ratings: pd.DataFrame, part: NDArray[np.int64], n_parts: int) -> list[pd.DataFrame]:
+    """One frame for each part number; none may be empty."""
+    counts = np.bincount(part, minlength=n_parts)
+    if not counts.all():
+        name = ("train", "valid", "test")[int(np.argmin(counts))]
+        raise ValueError(
+            f"the {name} part would be empty: {len(ratings)} rows are too few for this split"
+        )
+    return [ratings.loc[part == number] for number in range(n_parts)]
+
+
+def _shares(valid_frac: float, test_frac: float | None) -> list[float]:
+    """The shares that are asked for, checked."""
+    shares = [valid_frac] if test_frac is None else [valid_frac, test_frac]
+    if not all(0 < share < 1 for share in shares) or sum(shares) >= 1:
+        raise ValueError(
+            f"valid_frac and test_frac must lie between 0 and 1 and leave rows to train on, "
+            f"got {shares}"
+        )
+    return shares
+
+
+def _canonical_order(ratings: pd.DataFrame) -> NDArray[np.int64]:
+    """Row positions sorted by user and item: the same rows in any order give the same result."""
+    _require(ratings, "user_id", "item_id")
+    return np.lexsort((_codes(ratings["item_id"]), _codes(ratings["user_id"])))
+
+
+def _rank_within(
+    users: pd.Series, key: NDArray[np.float64] | NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rank of each row among its user's rows by ``key``, from 0, and how many the user has."""
+    codes = _codes(users)
+    order = np.lexsort((key, codes))
+    counts = np.bincount(codes)
+    starts = np.cumsum(counts) - counts
+    rank = np.empty(len(codes), dtype=np.int64)
+    rank[order] = np.arange(len(codes)) - starts[codes[order]]
+    return rank, counts[codes]
+
+
+def _codes(ids: pd.Series) -> NDArray[np.int64]:
+    """Integer codes in the sorted order of the ids."""
+    return pd.factorize(ids, sort=True)[0].astype(np.int64)
+
+
+def _require(ratings: pd.DataFrame, *columns: str) -> None:
+    missing = [column for column in columns if column not in ratings.columns]
+    if missing:
+        raise ValueError(f"columns {missing} are required, got {list(ratings.columns)}")

@@ -1,0 +1,184 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from nbhelpers.data.splits import (
+    cold_split,
+    leave_last_out,
+    random_split,
+    stratified_split,
+    temporal_split,
+)
+
+
+@pytest.fixture
+def log(rng):
+    """600 distinct pairs of 40 users and 50 items, many of them in the same second."""
+    pair = rng.choice(40 * 50, size=600, replace=False)
+    return pd.DataFrame(
+        {
+            "user_id": pair // 50 + 100,
+            "item_id": pair % 50,
+            "rating": rng.integers(1, 6, 600).astype(float),
+            "timestamp": rng.integers(0, 200, 600),
+        }
+    )
+
+
+SPLITS = {
+    "random": lambda log: random_split(log, valid_frac=0.2, test_frac=0.1, rng=3),
+    "random two": lambda log: random_split(log, valid_frac=0.2, rng=3),
+    "stratified": lambda log: stratified_split(log, valid_frac=0.2, test_frac=0.1, rng=3),
+    "last out": lambda log: leave_last_out(log),
+    "last two out": lambda log: leave_last_out(log, n_parts=3),
+    "temporal": lambda log: temporal_split(log, valid_frac=0.2, test_frac=0.1),
+    "cold users": lambda log: cold_split(log, valid_frac=0.2, test_frac=0.1, rng=3),
+    "cold items": lambda log: cold_split(log, by="item_id", valid_frac=0.2, rng=3),
+}
+by_split = pytest.mark.parametrize("split", SPLITS.values(), ids=SPLITS.keys())
+
+
+@by_split
+def test_nothing_is_lost_and_nothing_is_twice(log, split):
+    parts = split(log)
+    together = pd.concat(parts).sort_index()
+    pd.testing.assert_frame_equal(together, log)
+
+
+@by_split
+def test_input_is_unchanged(log, split):
+    before = log.copy()
+    split(log)
+    pd.testing.assert_frame_equal(log, before)
+
+
+@by_split
+def test_same_rows_in_another_order_split_alike(log, split):
+    shuffled = log.sample(frac=1, random_state=5)
+    for part, other in zip(split(log), split(shuffled), strict=True):
+        assert set(part.index) == set(other.index)
+
+
+@by_split
+def test_rows_keep_their_order(log, split):
+    assert all(part.index.is_monotonic_increasing for part in split(log))
+
+
+def test_random_split_gives_the_shares_asked_for(log):
+    parts = random_split(log, valid_frac=0.2, test_frac=0.1, rng=0)
+    assert [len(part) for part in parts] == [420, 120, 60]
+
+
+def test_another_seed_gives_another_split(log):
+    one, two = (random_split(log, valid_frac=0.2, rng=seed)[1] for seed in (1, 2))
+    assert set(one.index) != set(two.index)
+
+
+def test_generator_and_seed_give_the_same_split(log):
+    one = random_split(log, valid_frac=0.2, rng=9)[1]
+    two = random_split(log, valid_frac=0.2, rng=np.random.default_rng(9))[1]
+    assert one.index.equals(two.index)
+
+
+def test_stratified_split_takes_the_rounded_share_of_every_user(log):
+    train, valid = stratified_split(log, valid_frac=0.25, rng=0)
+    for user, rows in log.groupby("user_id"):
+        assert (valid["user_id"] == user).sum() == min(round(0.25 * len(rows)), len(rows) - 1)
+    assert set(train["user_id"]) == set(log["user_id"])
+
+
+def test_user_with_one_rating_stays_in_training(log):
+    lonely = pd.DataFrame({"user_id": [1], "item_id": [1], "rating": [3.0], "timestamp": [999]})
+    log = pd.concat([log, lonely], ignore_index=True)
+    for train, *_ in (
+        stratified_split(log, valid_frac=0.7, test_frac=0.2, rng=0),
+        leave_last_out(log),
+        leave_last_out(log, n_parts=3),
+    ):
+        assert 1 in set(train["user_id"])
+
+
+def test_last_row_of_each_user_is_held_out(toy_ratings):
+    _, valid = leave_last_out(toy_ratings)
+    # user 30 rated items 2 and 3 in the same second: the larger id counts as the later
+    assert valid[["user_id", "item_id"]].to_numpy().tolist() == [[10, 3], [20, 4], [30, 3]]
+
+
+def test_three_parts_hold_out_the_last_two(toy_ratings):
+    train, valid, test = leave_last_out(toy_ratings, n_parts=3)
+    assert test[["user_id", "item_id"]].to_numpy().tolist() == [[10, 3], [30, 3]]
+    assert valid[["user_id", "item_id"]].to_numpy().tolist() == [[10, 2], [30, 2]]
+    assert sorted(train["user_id"]) == [10, 20, 20, 30]  # user 20 has too few rows
+
+
+def test_text_ids_work(toy_ratings):
+    named = toy_ratings.assign(user_id="u" + toy_ratings["user_id"].astype(str))
+    assert len(leave_last_out(named)[1]) == 3
+
+
+def test_no_training_row_is_later_than_a_held_out_one(log):
+    train, valid, test = temporal_split(log, valid_frac=0.2, test_frac=0.1)
+    assert train["timestamp"].max() < valid["timestamp"].min()
+    assert valid["timestamp"].max() < test["timestamp"].min()
+    assert len(test) >= 60
+
+
+def test_second_that_straddles_the_cut_goes_to_the_later_part():
+    log = pd.DataFrame({"user_id": range(5), "item_id": 0, "timestamp": [1, 2, 3, 3, 4]})
+    train, valid = temporal_split(log, valid_frac=0.4)
+    assert train["timestamp"].tolist() == [1, 2]
+    assert valid["timestamp"].tolist() == [3, 3, 4]
+
+
+def test_one_second_for_all_rows_cannot_be_cut_by_time(log):
+    with pytest.raises(ValueError, match="the train part would be empty: 600 rows are too few"):
+        temporal_split(log.assign(timestamp=1), valid_frac=0.2)
+
+
+@pytest.mark.parametrize("by", ["user_id", "item_id"])
+def test_cold_ids_are_strangers_to_training(log, by):
+    train, valid, test = cold_split(log, by=by, valid_frac=0.2, test_frac=0.1, rng=1)
+    n_ids = log[by].nunique()
+    assert not set(train[by]) & set(valid[by])
+    assert not set(train[by]) & set(test[by])
+    assert valid[by].nunique() == round(0.2 * n_ids)
+    assert test[by].nunique() == round(0.1 * n_ids)
+
+
+def test_one_user_cannot_be_cold():
+    log = pd.DataFrame({"user_id": 1, "item_id": range(9)})
+    with pytest.raises(ValueError, match="the valid part would be empty"):
+        cold_split(log, valid_frac=0.5, rng=0)
+
+
+@pytest.mark.parametrize(
+    ("valid_frac", "test_frac"), [(0.0, None), (1.0, None), (-0.1, None), (0.5, 0.5), (0.2, 1.2)]
+)
+def test_impossible_shares_are_refused(log, valid_frac, test_frac):
+    with pytest.raises(ValueError, match="must lie between 0 and 1 and leave rows to train on"):
+        random_split(log, valid_frac=valid_frac, test_frac=test_frac, rng=0)
+
+
+def test_part_without_rows_is_refused(toy_ratings):
+    with pytest.raises(ValueError, match="the valid part would be empty: 8 rows are too few"):
+        random_split(toy_ratings, valid_frac=0.01, rng=0)
+
+
+def test_empty_frame_is_refused(toy_ratings):
+    with pytest.raises(ValueError, match="part would be empty: 0 rows"):
+        random_split(toy_ratings.head(0), valid_frac=0.2, rng=0)
+
+
+def test_missing_column_is_named(toy_ratings):
+    with pytest.raises(ValueError, match=r"columns \['timestamp'\] are required"):
+        leave_last_out(toy_ratings.drop(columns="timestamp"))
+
+
+def test_wrong_number_of_parts_is_refused(toy_ratings):
+    with pytest.raises(ValueError, match="n_parts must be 2 or 3, got 4"):
+        leave_last_out(toy_ratings, n_parts=4)
+
+
+def test_wrong_side_is_refused(toy_ratings):
+    with pytest.raises(ValueError, match="by must be 'user_id' or 'item_id', got 'rating'"):
+        cold_split(toy_ratings, by="rating", rng=0)
