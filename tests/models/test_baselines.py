@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+import torch
+
+from nbhelpers.models.baselines import BiasOnly, GlobalMean
+
+USER, ITEM = torch.tensor([0, 0, 1, 1, 1]), torch.tensor([0, 1, 0, 1, 2])
+RATING = torch.tensor([5.0, 3.0, 4.0, 2.0, 1.0])
+
+
+def test_global_mean_is_the_mean():
+    model = GlobalMean().fit(USER, ITEM, RATING)
+    assert model(torch.tensor([7]), torch.tensor([9])).tolist() == [3.0]
+    assert model.score_users(torch.tensor([0, 1])).tolist() == [[3.0] * 3] * 2
+
+
+def test_one_sweep_by_hand():
+    model = BiasOnly(3, 4, user_reg=1, item_reg=1, n_sweeps=1).fit(USER, ITEM, RATING)
+    # mean 3; item sums above it: 2+1, 0-1, -2 over (n + 1): 1, -1/3, -1
+    np.testing.assert_allclose(model.item_bias, [1, -1 / 3, -1, 0])
+    # user 0: (2-1) + (0+1/3) = 4/3 over 3; user 1: (1-1) + (-1+1/3) + (-2+1) = -5/3 over 4
+    np.testing.assert_allclose(model.user_bias, [4 / 9, -5 / 12, 0])
+
+
+def test_many_sweeps_solve_the_ridge_problem():
+    model = BiasOnly(2, 3, user_reg=2, item_reg=3, n_sweeps=200).fit(USER, ITEM, RATING)
+    design = np.zeros((5, 5))
+    design[np.arange(5), USER.numpy()] = 1
+    design[np.arange(5), 2 + ITEM.numpy()] = 1
+    penalty = np.diag([2.0, 2, 3, 3, 3])
+    solution = np.linalg.solve(design.T @ design + penalty, design.T @ (RATING.numpy() - 3.0))
+    np.testing.assert_allclose(np.r_[model.user_bias, model.item_bias], solution, atol=1e-9)
+
+
+def test_unknown_rows_predict_the_mean():
+    model = BiasOnly(3, 4).fit(USER, ITEM, RATING)
+    assert model(torch.tensor([2]), torch.tensor([3])).item() == pytest.approx(3.0)
+
+
+def test_score_users_agrees_with_pairs():
+    model = BiasOnly(3, 4).fit(USER, ITEM, RATING)
+    scores = model.score_users(torch.tensor([1, 2]))
+    pairs = model(torch.tensor([1] * 4 + [2] * 4), torch.arange(4).repeat(2))
+    torch.testing.assert_close(scores.flatten(), pairs)
+
+
+@pytest.mark.parametrize("model", [GlobalMean(), BiasOnly(1, 1)])
+def test_no_ratings_are_refused(model):
+    empty = torch.zeros(0, dtype=torch.int64)
+    with pytest.raises(ValueError, match="at least one rating is needed"):
+        model.fit(empty, empty, torch.zeros(0))
+
+
+def test_negative_damping_is_refused():
+    with pytest.raises(ValueError, match="reg must not be negative, got -1"):
+        BiasOnly(1, 1, user_reg=-1)
