@@ -1,0 +1,34 @@
+"""Where models train."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+
+def choose_device() -> torch.device:
+    """Device named by the variable ``CF_DEVICE``; without it the CPU.
+
+    The models of this course are small: a GPU pays only for large batches, so it has to be asked
+    for.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    ValueError
+        If the named device is not there.
+    """
+    name = os.environ.get("CF_DEVICE", "cpu")
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(name.split(":")[0], False):
+        usable = ", ".join(device for device, usable in there.items() if usable)
+        raise ValueError(f"CF_DEVICE={name} is not usable here: choose among {usable}")
+    return torch.device(name)
