@@ -1,0 +1,98 @@
+"""`python -m nbhelpers`: the commands behind the Makefile."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+Action = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m nbhelpers", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def command(
+        name: str, action: Callable[[argparse.Namespace], int], text: str
+    ) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(action=action)
+        return added
+
+    command("fetch", _fetch, "fetch and verify a data set").add_argument("dataset")
+    command("doctor", _doctor, "check this environment")
+    run = command("run", _run, "execute the notebooks of a folder and store their outputs")
+    run.add_argument("folder", type=Path)
+    run.add_argument("--only", default="", metavar="NN", help="only names that start so")
+    command("run-one", _run_one, "execute one notebook").add_argument("path", type=Path)
+    command("sync", _sync, "rebuild each .ipynb from its .md").add_argument("folder", type=Path)
+    command("format", _format, "format the code of every .md").add_argument("folder", type=Path)
+    results = command("results", _results, "bring the tables of a README up to date")
+    results.add_argument("--write", type=Path, metavar="README", required=True)
+    chosen = parser.parse_args(arguments)
+    try:
+        code: int = chosen.action(chosen)
+        return code
+    except (ValueError, KeyError, OSError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _fetch(chosen: argparse.Namespace) -> int:
+    from nbhelpers.data.datasets import load_ratings
+
+    load_ratings(chosen.dataset)
+    return 0
+
+
+def _doctor(chosen: argparse.Namespace) -> int:
+    from nbhelpers.teaching.doctor import report
+
+    print(report())
+    return 0
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    from nbhelpers.teaching.execute import run_course
+
+    return 0 if run_course(chosen.folder, chosen.only) else 1
+
+
+def _run_one(chosen: argparse.Namespace) -> int:
+    import json
+
+    from nbhelpers.teaching.execute import run_notebook
+
+    print(json.dumps(run_notebook(chosen.path)))
+    return 0
+
+
+def _sync(chosen: argparse.Namespace) -> int:
+    from nbhelpers.teaching.pairs import sources, sync
+
+    for path in sources(chosen.folder):
+        print(f"{path.stem}: {'rebuilt' if sync(path) else 'unchanged'}")
+    return 0
+
+
+def _format(chosen: argparse.Namespace) -> int:
+    from nbhelpers.teaching.pairs import format_md, sources, sync
+
+    for path in sources(chosen.folder):
+        format_md(path)
+        sync(path)
+    return 0
+
+
+def _results(chosen: argparse.Namespace) -> int:
+    from nbhelpers.teaching.readme import refresh
+
+    print(f"{chosen.write}: {'rewritten' if refresh(chosen.write) else 'unchanged'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""The honest table: one row for each model, data set, split and metric."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+from filelock import FileLock
+
+KEY = ["notebook", "model", "dataset", "split", "metric"]
+NUMBERS = ["value", "low", "high", "n_seeds", "train_seconds", "eval_seconds", "n_parameters"]
+COLUMNS = [*KEY, *NUMBERS, "device"]
+
+
+def results_path() -> Path:
+    """File of the honest table: the variable ``CF_RESULTS``, or here, ``honest_table.csv``."""
+    return Path(os.environ.get("CF_RESULTS", "honest_table.csv"))
+
+
+def record_result(
+    *,
+    notebook: str,
+    model: str,
+    dataset: str,
+    split: str,
+    metric: str,
+    value: float,
+    interval: tuple[float, float],
+    train_seconds: float,
+    eval_seconds: float,
+    n_parameters: int,
+    n_seeds: int = 1,
+) -> None:
+    """Put one row into the honest table, in the place of an older row with the same names.
+
+    Parameters
+    ----------
+    notebook, model, dataset, split, metric : str
+        Names of the row; together they are its key. ``notebook`` is the number, as in "01".
+    value : float
+        Mean over the seeds.
+    interval : (float, float)
+        95 % interval over users, or over seeds where there are several.
+    train_seconds, eval_seconds : float
+        Of one training and one evaluation.
+    n_parameters : int
+    n_seeds : int
+
+    Raises
+    ------
+    ValueError
+        If the value lies outside its interval.
+    """
+    low, high = interval
+    if not low <= value <= high:
+        raise ValueError(f"value {value} lies outside its interval {low} to {high}")
+    numbers = [round(number, 4) for number in (value, low, high)]
+    seconds = [round(train_seconds, 1), round(eval_seconds, 2)]
+    device = os.environ.get("CF_DEVICE", "cpu")
+    row = [notebook, model, dataset, split, metric, *numbers, n_seeds, *seconds, n_parameters]
+    path = results_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        table = read_results(path)
+        mine = (table[KEY] == row[: len(KEY)]).all(axis=1)
+        new = pd.DataFrame([[*row, device]], columns=COLUMNS)
+        table = new if mine.all() else pd.concat([table[~mine], new])
+        _write(table.sort_values("notebook", kind="stable"), path)
+
+
+def read_results(path: Path) -> pd.DataFrame:
+    """The table of a file, empty if there is none yet.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    DataFrame
+        With the columns of ``COLUMNS``.
+    """
+    if not path.exists():
+        return pd.DataFrame(columns=COLUMNS)
+    return pd.read_csv(path, dtype={"notebook": str})
+
+
+def show_results(notebook: str) -> pd.DataFrame:
+    """Rows of one notebook without what differs between machines.
+
+    Parameters
+    ----------
+    notebook : str
+        The number, as in "01".
+
+    Returns
+    -------
+    DataFrame
+        Model, split, metric, value, interval and parameters, best value first.
+    """
+    table = read_results(results_path())
+    columns = ["model", "split", "metric", "value", "low", "high", "n_seeds", "n_parameters"]
+    return table.loc[table["notebook"] == notebook, columns].reset_index(drop=True).round(3)
+
+
+def results_markdown(table: pd.DataFrame) -> str:
+    """Honest table as Markdown.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As from ``read_results``.
+
+    Returns
+    -------
+    str
+        A heading line, a rule, and a line for each row.
+    """
+    heads = ["notebook", "model", "data, split", "metric", "value", "95 % interval", "seeds"]
+    heads += ["train s", "evaluate s", "parameters", "device"]
+    lines = [_line(heads), _line(["---"] * len(heads))]
+    for row in table.itertuples(index=False):
+        interval = f"{row.low:.3f} to {row.high:.3f}"
+        cells: list[object] = [row.notebook, row.model, f"{row.dataset}, {row.split}", row.metric]
+        cells += [f"{row.value:.3f}", interval, row.n_seeds, f"{row.train_seconds:.1f}"]
+        cells += [f"{row.eval_seconds:.2f}", f"{row.n_parameters:,}", row.device]
+        lines.append(_line(cells))
+    return "\n".join(lines)
+
+
+def _line(cells: Iterable[object]) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    """Write whole or not at all."""
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False
+    ) as file:
+        table.to_csv(file, index=False)
+    Path(file.name).chmod(0o644)
+    Path(file.name).replace(path)

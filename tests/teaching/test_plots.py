@@ -1,0 +1,79 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from nbhelpers.teaching import plots
+from nbhelpers.training.loop import History
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_stays():
+    plt.switch_backend("agg")
+    yield
+    plt.close("all")
+
+
+HISTORY = History([1.2, 0.9, 0.8], [1.1, 0.95, 0.97]).frame()
+DRAW = {
+    "history": lambda ax: plots.plot_history(HISTORY, baseline=0.9, ax=ax),
+    "matrix": lambda ax: plots.plot_rating_matrix(
+        pd.DataFrame({"user_id": [1, 1, 2], "item_id": [5, 6, 5], "rating": [3.0, 4, 5]}),
+        titles={5: "Five", 6: "Six"},
+        ax=ax,
+    ),
+    "map": lambda ax: plots.plot_factor_map(np.eye(2), ["one", "two"], ax=ax),
+    "comparison": lambda ax: plots.plot_comparison(
+        {"a": 1.0, "b": 2.0},
+        xlabel="MSE (stars²)",
+        title="a wins",
+        errors=[(0.5, 1.2), (1, 3)],
+        ax=ax,
+    ),
+}
+
+
+@pytest.mark.parametrize("draw", DRAW.values(), ids=DRAW.keys())
+def test_every_axis_has_a_name_and_the_title_says_something(draw):
+    ax = draw(None)
+    assert ax.get_title()
+    assert ax.get_xlabel()
+    assert ax.get_ylabel() or len(ax.get_yticklabels()) == 2
+
+
+@pytest.mark.parametrize("draw", DRAW.values(), ids=DRAW.keys())
+def test_given_axes_are_used(draw):
+    ax = plt.subplots()[1]
+    assert draw(ax) is ax
+
+
+def test_history_draws_both_losses_and_the_baseline():
+    ax = plots.plot_history(HISTORY, baseline=0.9)
+    drawn = {line.get_label(): line.get_ydata() for line in ax.lines}
+    np.testing.assert_allclose(drawn["training"], [1.2, 0.9, 0.8])
+    np.testing.assert_allclose(drawn["validation"], [1.1, 0.95, 0.97])
+    assert set(drawn["baseline"]) == {0.9}
+
+
+def test_intervals_end_where_they_should():
+    ax = DRAW["comparison"](None)
+    ends = ax.containers[0].lines[2][0].get_segments()
+    np.testing.assert_allclose(ends, [[[0.5, 0], [1.2, 0]], [[1, 1], [3, 1]]])
+
+
+def test_factor_map_wants_one_label_for_each_point():
+    with pytest.raises(ValueError, match=r"got \(2, 2\), 1"):
+        plots.plot_factor_map(np.eye(2), ["one"])
+
+
+def test_show_keeps_the_text_and_closes_the_figure(monkeypatch):
+    shown = []
+    monkeypatch.setattr(plots, "display", lambda figure, metadata: shown.append(metadata))
+    plots.show(plots.plot_history(HISTORY), alt="Loss falls for two epochs, then rises.")
+    assert shown == [{"image/png": {"alt": "Loss falls for two epochs, then rises."}}]
+    assert plt.get_fignums() == []
+
+
+def test_show_wants_a_text():
+    with pytest.raises(ValueError, match="alt must say what the figure shows, got 'a plot'"):
+        plots.show(plots.plot_history(HISTORY), alt="a plot")
