@@ -80,7 +80,10 @@ def notebook_table(folder: Path) -> str:
     for path in sources(folder):
         text = path.read_text(encoding="utf-8")
         title = next(line[2:] for line in text.splitlines() if line.startswith("# "))
-        took = report.loc[path.stem]
         link = f"[{path.stem}](notebooks/{path.stem}.ipynb)"
-        lines.append(f"| {link} | {title} | {took.seconds:.0f} s | {took.peak_mb:.0f} MB |")
+        took = ["not run yet", ""]
+        if path.stem in report.index:
+            seconds, peak_mb = report.loc[path.stem]
+            took = [f"{seconds:.0f} s", f"{peak_mb:.0f} MB"]
+        lines.append("| " + " | ".join([link, title, *took]) + " |")
     return "\n".join(lines)

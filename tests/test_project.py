@@ -1,0 +1,215 @@
+"""What holds the project together: arrows, dependencies, workflow, README, and what stays out."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from nbhelpers.teaching.readme import refreshed
+
+ROOT = Path(__file__).parents[1]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = SETTINGS["project"]
+MODULES = sorted((ROOT / "nbhelpers").rglob("*.py"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def tracked():
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def stage(path):
+    parts = path.relative_to(ROOT / "nbhelpers").parts
+    return parts[0] if len(parts) > 1 else parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=[str(path.relative_to(ROOT)) for path in MODULES])
+def test_a_stage_imports_only_data_and_its_own_folder(path):
+    if stage(path) in ("__main__", "__init__"):
+        return
+    allowed = {"data", stage(path)}
+    used = {name.split(".")[1] for name in imports(path) if name.startswith("nbhelpers.")}
+    assert used <= allowed
+
+
+def test_modules_import_each_other_without_a_cycle():
+    names = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in MODULES
+    }
+    arrows = {name: set(imports(path)) & names.keys() for name, path in names.items()}
+    while arrows:
+        leaves = [name for name, targets in arrows.items() if not targets & arrows.keys()]
+        assert leaves, f"a cycle runs through {sorted(arrows)}"
+        for name in leaves:
+            del arrows[name]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=[str(path.relative_to(ROOT)) for path in MODULES])
+def test_modules_and_functions_are_small(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 300
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        body = node.body[1:] if ast.get_docstring(node) else node.body
+        length = (node.end_lineno - body[0].lineno + 1) if body else 0
+        assert length <= 30, f"{node.name} has {length} lines"
+        public = not node.name.startswith("_")
+        limit = 5 if any(arg.arg in ("self", "cls") for arg in node.args.args) else 4
+        assert len(node.args.args) <= limit or not public, f"{node.name}: positional arguments"
+
+
+def test_import_stays_light():
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, nbhelpers; print('torch' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "False"
+
+
+def test_init_files_export_nothing():
+    for path in MODULES:
+        if path.name == "__init__.py":
+            body = ast.parse(path.read_text(encoding="utf-8")).body
+            assert len(body) == 1, f"{path} holds more than a docstring"
+
+
+def requirements():
+    extras = PROJECT["optional-dependencies"].values()
+    return [*PROJECT["dependencies"], *(line for extra in extras for line in extra)]
+
+
+def test_conda_environment_has_the_bounds_of_the_package():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    assert set(environment) == {"name", "channels", "dependencies"}
+    *conda, pip = environment["dependencies"]
+    assert set(pip) == {"pip"}
+    assert conda == [f"python{PROJECT['requires-python']}", "pip>=24"]
+    listed = [line for line in pip["pip"] if line != "-e ."]
+    assert pip["pip"][0] == "-e ."
+    assert sorted(map(_parsed, listed)) == sorted(map(_parsed, requirements()))
+
+
+def _parsed(line):
+    wanted = Requirement(line)
+    return wanted.name.lower(), str(wanted.specifier)
+
+
+@pytest.mark.parametrize("line", requirements())
+def test_every_dependency_has_a_lower_and_an_upper_bound(line):
+    operators = {bound.operator for bound in Requirement(line).specifier}
+    assert {">=", "<"} <= operators
+
+
+def test_poisoned_lightning_releases_are_banned():
+    line = next(line for line in requirements() if line.startswith("pytorch-lightning"))
+    specifier = Requirement(line).specifier
+    assert "2.6.1" in specifier
+    assert "2.6.2" not in specifier
+    assert "2.6.3" not in specifier
+
+
+def test_third_party_imports_are_declared():
+    declared = {Requirement(line).name.lower().replace("-", "_") for line in requirements()}
+    known = (
+        declared | {"yaml", "ipython", "traitlets", "nbhelpers", "tests"} | sys.stdlib_module_names
+    )
+    used = {name.split(".")[0] for path in MODULES for name in imports(path)}
+    assert {name for name in used if name.lower() not in known} == set()
+
+
+def test_only_the_named_modules_import_the_frameworks():
+    for path in MODULES:
+        used = {name.split(".")[0] for name in imports(path)}
+        assert "fastai" not in used
+        assert "pytorch_lightning" not in used or path.name == "lightning.py"
+
+
+WORKFLOW = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+
+
+def test_workflow_runs_the_readme_command_everywhere():
+    jobs = yaml.safe_load(WORKFLOW)["jobs"]
+    matrix = jobs["test"]["strategy"]["matrix"]
+    assert {"ubuntu-latest", "macos-latest"} <= set(matrix["os"])
+    assert "3.11" in matrix["python"]
+    assert [step["run"] for step in jobs["test"]["steps"] if "run" in step] == ["make test"]
+    assert [step["run"] for step in jobs["gpu"]["steps"] if "run" in step] == [
+        "make test DEVICE=cuda"
+    ]
+    assert "self-hosted" in jobs["gpu"]["runs-on"]
+
+
+def test_workflow_reads_only_and_pins_its_actions():
+    assert yaml.safe_load(WORKFLOW)["permissions"] == {"contents": "read"}
+    used = re.findall(r"uses: (\S+)", WORKFLOW)
+    assert used
+    assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action) for action in used)
+
+
+def test_ci_calls_make_test_and_nothing_else():
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert [line for line in script.splitlines() if "make" in line] == ["exec make test"]
+
+
+def test_readme_tables_are_those_of_the_files():
+    assert refreshed(README, ROOT / "notebooks") == README
+
+
+def test_readme_commands_are_verbs_of_the_makefile():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"(?:`|^)make ([a-z]+)", README, re.M)) <= targets
+    assert {"help", "setup", "data", "run", "test", "lab", "sync", "clean"} <= targets
+
+
+def test_readme_links_lead_somewhere():
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_address_of_the_repository_stands_in_one_place():
+    address = SETTINGS["tool"]["course"]["repository"]
+    if address:
+        holders = [path for path in tracked() if address in path.read_text(errors="replace")]
+        assert {path.name for path in holders if path.suffix != ".ipynb"} == {"pyproject.toml"}
+
+
+HOSTS = ["py" + "pi.org", "python" + "hosted", "registry." + "npmjs", "deb." + "debian"]
+
+
+def test_no_machine_path_or_registry_host_is_committed():
+    for path in tracked():
+        text = path.read_text(encoding="utf-8", errors="replace")
+        assert not re.search(r"(?<![\w.\"'(|:<])/(?:root|work|farm)/", text), path
+        assert not any(host in text for host in HOSTS), path
+
+
+def test_no_data_or_model_file_is_committed():
+    names = {"u.data", "u.item", "u.user", "ratings.csv", "ratings.dat", "movies.csv"}
+    suffixes = {".ckpt", ".pt", ".pth", ".pkl", ".joblib", ".safetensors", ".zip", ".whl"}
+    for path in tracked():
+        assert path.name not in names
+        assert path.suffix not in suffixes
+        assert path.stat().st_size < 1_500_000, path
