@@ -139,7 +139,7 @@ def test_limits_of_cells(path):
         if cell.cell_type == "code":
             limit = 30 if re.search(r"^class ", cell.source, re.M) else 15
             assert len(lines(cell)) <= limit, f"cell {number} has {len(lines(cell))} lines"
-        else:
+        elif number > 1:  # the header is a list
             prose = re.sub(r"\$\$.*?\$\$|\]\([^)]*\)|^\|.*$", "", cell.source, flags=re.M | re.S)
             assert len(prose.split()) <= 120, f"cell {number} has {len(prose.split())} words"
 

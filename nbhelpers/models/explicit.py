@@ -88,10 +88,13 @@ class DotProduct(nn.Module):
         self.item_factors = embedding(n_items, n_factors)
         self.y_range = y_range
 
+    def score(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
+        """Score of pairs before ``y_range`` bounds it, shape (batch,)."""
+        return (self.user_factors(user_idx) * self.item_factors(item_idx)).sum(dim=1)  # (batch,)
+
     def forward(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
         """Predicted ratings, shape (batch,), of pairs: two integer tensors of shape (batch,)."""
-        score = (self.user_factors(user_idx) * self.item_factors(item_idx)).sum(dim=1)  # (batch,)
-        return self.to_stars(score)
+        return self.to_stars(self.score(user_idx, item_idx))
 
     def score_users(self, user_idx: Tensor) -> Tensor:
         """Predicted rating of every item, shape (batch, n_items), of users, shape (batch,)."""
@@ -130,11 +133,10 @@ class DotProductBias(DotProduct):
         self.user_bias = embedding(n_users, 1)
         self.item_bias = embedding(n_items, 1)
 
-    def forward(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
-        """Predicted ratings, shape (batch,), of pairs: two integer tensors of shape (batch,)."""
-        score = (self.user_factors(user_idx) * self.item_factors(item_idx)).sum(dim=1)  # (batch,)
-        score = score + self.user_bias(user_idx).squeeze(1) + self.item_bias(item_idx).squeeze(1)
-        return self.to_stars(score)
+    def score(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
+        """Score of pairs before ``y_range`` bounds it, shape (batch,)."""
+        bias = self.user_bias(user_idx) + self.item_bias(item_idx)  # (batch, 1)
+        return super().score(user_idx, item_idx) + bias.squeeze(1)  # (batch,)
 
     def score_users(self, user_idx: Tensor) -> Tensor:
         """Predicted rating of every item, shape (batch, n_items), of users, shape (batch,)."""
