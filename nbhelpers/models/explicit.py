@@ -90,7 +90,8 @@ class DotProduct(nn.Module):
 
     def score(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
         """Score of pairs before ``y_range`` bounds it, shape (batch,)."""
-        return (self.user_factors(user_idx) * self.item_factors(item_idx)).sum(dim=1)  # (batch,)
+        product: Tensor = self.user_factors(user_idx) * self.item_factors(item_idx)
+        return product.sum(dim=1)  # (batch,)
 
     def forward(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
         """Predicted ratings, shape (batch,), of pairs: two integer tensors of shape (batch,)."""
@@ -135,7 +136,7 @@ class DotProductBias(DotProduct):
 
     def score(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
         """Score of pairs before ``y_range`` bounds it, shape (batch,)."""
-        bias = self.user_bias(user_idx) + self.item_bias(item_idx)  # (batch, 1)
+        bias: Tensor = self.user_bias(user_idx) + self.item_bias(item_idx)  # (batch, 1)
         return super().score(user_idx, item_idx) + bias.squeeze(1)  # (batch,)
 
     def score_users(self, user_idx: Tensor) -> Tensor:

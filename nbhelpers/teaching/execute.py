@@ -96,7 +96,8 @@ def run_in_process(path: Path, *, seconds: float = NOTEBOOK_SECONDS) -> dict[str
     finally:
         _stop_group(child)
     if child.returncode:
-        raise NotebookFailedError(err.strip().splitlines()[-1] if err.strip() else "died silently")
+        said = err.rpartition("error: ")[2].strip()
+        raise NotebookFailedError(said or f"{path.name}: died with code {child.returncode}")
     took: dict[str, float] = json.loads(out.splitlines()[-1])
     return took
 

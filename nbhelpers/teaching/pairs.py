@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import sys
 import tomllib
@@ -184,6 +185,8 @@ def format_md(path: Path) -> None:
 
 
 def _formatted(source: str, where: str) -> str:
+    if re.search(r"^\s*[%!]", source, re.M):  # a magic is not Python
+        return source
     command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", "cell.py", "-"]
     done = subprocess.run(command, input=source, capture_output=True, text=True, cwd=ROOT)
     if done.returncode:

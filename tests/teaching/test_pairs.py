@@ -142,6 +142,12 @@ def test_format_mends_code_and_leaves_prose(md):
     assert "Some prose." in md.read_text()
 
 
+def test_format_leaves_magics_alone(md):
+    md.write_text(SOURCE.replace("one + 1", "if one:\n    %pip list"))
+    pairs.format_md(md)
+    assert "if one:\n    %pip list\n" in md.read_text()
+
+
 def test_folder_without_notebooks_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no notebook source"):
         pairs.sources(tmp_path)
