@@ -5,9 +5,9 @@ from functools import partial
 
 import pandas as pd
 
-from nbhelpers.data.download import fetch, source_of
+from nbhelpers.data.fetching.download import fetch, source_of
+from nbhelpers.data.fetching.sources import DATASETS
 from nbhelpers.data.formats import USER_READERS, parse_items, parse_ratings, parse_users
-from nbhelpers.data.sources import DATASETS
 from nbhelpers.data.synthetic import SyntheticRatings, make_ratings
 from nbhelpers.data.tables import check_ratings, describe_counts, read_ratings
 

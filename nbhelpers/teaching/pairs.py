@@ -179,7 +179,7 @@ def format_md(path: Path) -> None:
     for number, cell in enumerate(notebook.cells, start=1):
         if cell.cell_type == "code":
             cell.source = _formatted(cell.source, f"{path.name}, cell {number}")
-    text = jupytext.writes(notebook, fmt="md")
+    text = re.sub(r" +jupytext_version: .*\n", "", jupytext.writes(notebook, fmt="md"))
     if text != path.read_text(encoding="utf-8"):
         path.write_text(text, encoding="utf-8")
 

@@ -100,9 +100,9 @@ def fit(
         Mean loss of ``(prediction, target)``.
     n_epochs, batch_size : int
     lr, wd : float
-        Learning rate and decoupled weight decay of AdamW. Its second moment forgets ten times
-        faster than torch's default (0.99, not 0.999): a row of an embedding is met rarely, and
-        steps scaled by what it met a thousand batches ago are too long.
+        Learning rate and decoupled weight decay of AdamW. Its second moment remembers about 100
+        batches, not torch's 1,000 (betas 0.9 and 0.99): while the gradients of small embeddings
+        grow, a long memory makes longer steps than ``lr`` says.
     make_optimizer : callable, optional
         Makes another optimizer from the parameters; ``lr`` and ``wd`` are then unused.
     schedule : callable, optional

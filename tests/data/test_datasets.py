@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from nbhelpers.data import datasets
-from nbhelpers.data.cache import cache_home, fault_in
 from nbhelpers.data.datasets import default_dataset, load_items, load_ratings, load_users
-from nbhelpers.data.sources import DATASETS
+from nbhelpers.data.fetching.cache import cache_home, fault_in
+from nbhelpers.data.fetching.sources import DATASETS
 
 U_DATA = "196\t242\t3\t881250949\n186\t302\t3\t891717742\n196\t302\t4\t891717742\n"
 FLAGS = "|0" * 19
