@@ -31,7 +31,7 @@ from nbhelpers.data.fetching.sources import Dataset
 from tests.data.fetching.fault_server import FaultServer, send, slow, tiny_dataset
 from tests.data.fetching.fault_tools import ARCHIVE, FILES, files_in, left_in, start_child
 from tests.data.fetching.test_archive import HOSTILE
-from tests.data.test_transfer import BAD_ANSWERS
+from tests.data.fetching.test_transfer import BAD_ANSWERS
 
 LONG_AGO = datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC)
 Verdict = tuple[bool, str]
