@@ -122,14 +122,14 @@ def fit(
     Raises
     ------
     ValueError
-        If there are no rows, the tensors differ in length, or ``patience`` is given without
-        ``valid``.
+        If there are no rows, the tensors differ in length, ``patience`` is given without
+        ``valid``, or the model has no parameter.
     FloatingPointError
         At the first loss that is not finite, with the cause. The weights stay as they were then,
         or, with ``patience``, go back to the best.
     """
     _check(train, valid, n_epochs=n_epochs, batch_size=batch_size, patience=patience)
-    home = next(model.parameters()).device
+    home = _home(model)
     device = choose_device() if device is None else torch.device(device)
     model.to(device)
     train = [tensor.to(device) for tensor in train]
@@ -241,6 +241,16 @@ class _Best:
     def restore(self) -> None:
         if self.weights is not None:
             self.model.load_state_dict(self.weights)
+
+
+def _home(model: nn.Module) -> torch.device:
+    """Where the model is now."""
+    for parameter in model.parameters():
+        return parameter.device
+    raise ValueError(
+        "the model has no parameter to train: make its tensors nn.Parameter, and keep its layers "
+        "in attributes, an nn.ModuleList or an nn.ParameterList"
+    )
 
 
 def _adamw(parameters: Iterable[nn.Parameter], lr: float, wd: float) -> Optimizer:

@@ -181,6 +181,11 @@ def test_bad_arguments_are_refused(change, message):
         fit(Line(), **arguments)
 
 
+def test_model_without_parameters_is_refused():
+    with pytest.raises(ValueError, match=r"no parameter to train: make its tensors nn\.Parameter"):
+        fit(nn.ReLU(), (X, X))
+
+
 def test_misspelt_argument_is_refused():
     with pytest.raises(TypeError, match="epochs"):
         fit(Line(), (X, X), epochs=3)
