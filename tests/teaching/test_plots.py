@@ -61,6 +61,17 @@ def test_intervals_end_where_they_should():
     np.testing.assert_allclose(ends, [[[0.5, 0], [1.2, 0]], [[1, 1], [3, 1]]])
 
 
+def test_course_map_names_every_stage():
+    drawn = " ".join(text.get_text() for text in plots.plot_course_map().texts)
+    assert all(stage in drawn for stage in ("data", "split", "model", "training", "evaluation"))
+
+
+def test_rating_matrix_refuses_a_pair_that_comes_twice():
+    twice = pd.DataFrame({"user_id": [1, 1], "item_id": [5, 5], "rating": [1.0, 5.0]})
+    with pytest.raises(ValueError, match="duplicate"):
+        plots.plot_rating_matrix(twice)
+
+
 def test_factor_map_wants_one_label_for_each_point():
     with pytest.raises(ValueError, match=r"got \(2, 2\), 1"):
         plots.plot_factor_map(np.eye(2), ["one"])

@@ -42,6 +42,9 @@ def test_same_names_replace_the_older_row(table):
     record_result(**ROW)
     record_result(**ROW | {"value": 0.87})
     assert read_results(table)["value"].tolist() == [0.87]
+    record_result(**ROW | {"model": "GlobalMean"})
+    record_result(**ROW | {"value": 0.86})
+    assert sorted(read_results(table)["value"]) == [0.86, 0.88]
 
 
 def test_other_names_add_a_row_and_notebooks_stay_in_order(table):
