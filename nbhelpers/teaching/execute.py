@@ -59,7 +59,7 @@ def run_course(folder: Path, only: str = "") -> bool:
             continue
         took = finished[path.stem]
         print(f"{took['seconds']:6.1f} s  {took['peak_mb']:6.0f} MB", flush=True)
-    _keep_report(finished, folder / REPORT)
+    _keep_report(finished, folder)
     failed = len(paths) - len(finished)
     print(f"{failed} of {len(paths)} notebooks failed" if failed else _where_to_look(folder))
     return not failed
@@ -186,13 +186,15 @@ def _stop_group(child: subprocess.Popen[str]) -> None:
     child.wait()
 
 
-def _keep_report(finished: dict[str, dict[str, float]], path: Path) -> None:
+def _keep_report(finished: dict[str, dict[str, float]], folder: Path) -> None:
+    """Put new measurements beside older ones; a notebook that is gone takes its row along."""
     new = pd.DataFrame.from_dict(finished, orient="index", columns=["seconds", "peak_mb"]).round(0)
     new.index.name = "notebook"
-    if path.exists():
-        old = pd.read_csv(path, index_col="notebook")
+    if (folder / REPORT).exists():
+        old = pd.read_csv(folder / REPORT, index_col="notebook")
         new = pd.concat([old[~old.index.isin(new.index)], new])
-    new.astype(int).sort_index().to_csv(path)
+    there = new.index.isin([path.stem for path in sources(folder)])
+    new[there].astype(int).sort_index().to_csv(folder / REPORT)
 
 
 def _where_to_look(folder: Path) -> str:

@@ -94,6 +94,13 @@ def test_run_one_prints_what_it_took(md, capfd):
     assert set(json.loads(capfd.readouterr().out.splitlines()[-1])) == {"seconds", "peak_mb"}
 
 
+def test_notebook_that_is_gone_leaves_the_report(md):
+    report = md.parent / execute.REPORT
+    report.write_text("notebook,seconds,peak_mb\n00_gone,1,100\n")
+    assert execute.run_course(md.parent)
+    assert [line.split(",")[0] for line in report.read_text().splitlines()[1:]] == ["01_good"]
+
+
 def test_no_notebook_of_that_name_is_an_error(md, capsys):
     assert main(["run", str(md.parent), "--only", "07"]) == 1
     assert "starts with '07'" in capsys.readouterr().err
