@@ -46,7 +46,7 @@ test: data ## Lint, types, unit tests and every notebook (DEVICE=cuda for a GPU)
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=300
 
 lab: data ## Open the course in JupyterLab, on this machine only
-	@cd notebooks && ../$(BIN)/jupyter lab --ip=127.0.0.1 00_start_here.ipynb
+	@cd notebooks && ../$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) 00_start_here.ipynb
 
 sync: setup ## Rebuild each .ipynb from its .md, keeping outputs of unchanged cells
 	@$(BIN)/python -m nbhelpers sync notebooks

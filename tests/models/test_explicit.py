@@ -11,77 +11,8 @@ from nbhelpers.models.explicit import (
     sigmoid_range,
     small_embedding,
 )
-from nbhelpers.training.loop import fit, seed_everything
 
-TABLES = {"library": small_embedding, "own": Embedding}
-MODELS = {
-    f"{kind.__name__}, {name} table, {y_range}": lambda kind=kind, table=table, y_range=y_range: (
-        kind(6, 9, 4, y_range=y_range, embedding=table)
-    )
-    for kind in (DotProduct, DotProductBias)
-    for name, table in TABLES.items()
-    for y_range in (None, (0.0, 5.5))
-}
-by_model = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS.keys())
 PAIRS = torch.tensor([0, 5, 5, 2]), torch.tensor([8, 0, 3, 3])
-
-
-@by_model
-def test_one_number_for_each_pair(make):
-    assert make()(*PAIRS).shape == (4,)
-
-
-@by_model
-def test_batch_of_one_works(make):
-    assert make()(torch.tensor([1]), torch.tensor([2])).shape == (1,)
-
-
-@by_model
-def test_batch_equals_one_by_one(make):
-    model = make()
-    alone = [model(*(x[k : k + 1] for x in PAIRS)) for k in range(4)]
-    torch.testing.assert_close(torch.cat(alone), model(*PAIRS))
-
-
-@by_model
-def test_gradients_reach_every_parameter(make):
-    model = make()
-    model(*PAIRS).sum().backward()
-    assert all(weight.grad is not None and weight.grad.any() for weight in model.parameters())
-
-
-@by_model
-def test_score_users_agrees_with_pairs(make):
-    model = make()
-    scores = model.score_users(torch.tensor([5, 1]))
-    assert scores.shape == (2, 9)
-    one_by_one = model(torch.tensor([5] * 9 + [1] * 9), torch.arange(9).repeat(2))
-    torch.testing.assert_close(scores.flatten(), one_by_one)
-
-
-@by_model
-def test_one_batch_can_be_learned_by_heart(make):
-    seed_everything(0)
-    model = make()
-    rating = torch.tensor([5.0, 1.0, 3.0, 4.0])
-    history = fit(model, (*PAIRS, rating), n_epochs=400, batch_size=4, lr=0.05)
-    assert history.train_loss[-1] < 1e-3
-
-
-@by_model
-def test_seed_decides_the_weights(make):
-    seed_everything(3)
-    one = make().state_dict()
-    seed_everything(3)
-    two = make().state_dict()
-    assert all(torch.equal(one[name], two[name]) for name in one)
-
-
-@by_model
-def test_saved_weights_give_the_same_predictions(make):
-    model, other = make(), make()
-    other.load_state_dict(model.state_dict())
-    torch.testing.assert_close(other(*PAIRS), model(*PAIRS))
 
 
 def test_dot_product_by_hand():
