@@ -28,18 +28,26 @@ def shown(notebook):
     return namespace
 
 
+def test_dot_product_of_01_is_that_of_the_package():
+    theirs = shown("01_dot_product_from_scratch")["DotProduct"](6, 9, 4)
+    ours = explicit.DotProduct(6, 9, 4)
+    assert type(theirs).__module__ != type(ours).__module__
+    ours.load_state_dict(theirs.state_dict())
+    torch.testing.assert_close(ours(*PAIRS), theirs(*PAIRS))
+
+
 @pytest.mark.parametrize("y_range", [None, (0, 5.5)])
 @pytest.mark.parametrize("name", ["DotProduct", "DotProductBias"])
-def test_models_of_01_are_those_of_the_package(name, y_range):
-    theirs = shown("01_dot_product_from_scratch")[name](6, 9, 4, y_range=y_range)
+def test_models_of_01b_are_those_of_the_package(name, y_range):
+    theirs = shown("01b_range_and_biases")[name](6, 9, 4, y_range=y_range)
     ours = getattr(explicit, name)(6, 9, 4, y_range=y_range)
     assert type(theirs).__module__ != type(ours).__module__
     ours.load_state_dict(theirs.state_dict())
     torch.testing.assert_close(ours(*PAIRS), theirs(*PAIRS))
 
 
-def test_sigmoid_range_of_01_is_that_of_the_package():
-    theirs = shown("01_dot_product_from_scratch")["sigmoid_range"]
+def test_sigmoid_range_of_01b_is_that_of_the_package():
+    theirs = shown("01b_range_and_biases")["sigmoid_range"]
     score = torch.linspace(-4, 4, 9)
     torch.testing.assert_close(explicit.sigmoid_range(score, 0, 5.5), theirs(score, 0, 5.5))
 

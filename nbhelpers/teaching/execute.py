@@ -87,7 +87,12 @@ def run_in_process(path: Path, *, seconds: float = NOTEBOOK_SECONDS) -> dict[str
     """
     command = [sys.executable, "-m", "nbhelpers", "run-one", str(path)]
     child = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={"OMP_NUM_THREADS": "1", **os.environ},  # two threads wait for each other
     )
     try:
         out, err = child.communicate(timeout=seconds)

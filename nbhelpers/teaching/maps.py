@@ -8,10 +8,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from nbhelpers.teaching.plots import GREY, ORANGE
+from nbhelpers.teaching.plots import ORANGE
 
 
 def plot_surface(table: pd.DataFrame, *, title: str, label: str, ax: Axes | None = None) -> Axes:
@@ -31,7 +32,7 @@ def plot_surface(table: pd.DataFrame, *, title: str, label: str, ax: Axes | None
     Axes
     """
     values = table.to_numpy(dtype=float)
-    ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")[1] if ax is None else ax
+    ax = plt.subplots(figsize=(5.6, 3.2), layout="constrained")[1] if ax is None else ax
     image = ax.imshow(values, cmap="cividis", aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         color = "black" if value > (values.min() + values.max()) / 2 else "white"
@@ -47,12 +48,12 @@ def plot_surface(table: pd.DataFrame, *, title: str, label: str, ax: Axes | None
 
 
 def plot_recovery(planted: ArrayLike, learned: Mapping[str, ArrayLike], *, title: str) -> Axes:
-    """Planted points as grey rings in every panel, learned points in the color of their ring.
+    """Planted points as rings in every panel, learned points as dots in the color of their ring.
 
     Parameters
     ----------
     planted : array of float, shape (n, 2)
-        The truth; the angle of a point decides its color.
+        The truth; the first coordinate of a point decides its color.
     learned : mapping from panel title to array of float, shape (n, 2)
         Row k is the point that was planted as row k.
     title : str
@@ -64,14 +65,14 @@ def plot_recovery(planted: ArrayLike, learned: Mapping[str, ArrayLike], *, title
         The first panel.
     """
     truth = np.asarray(planted)
-    size = (3.1 * len(learned), 3.4)
+    size = (2.8 * len(learned), 3.2)
     figure, panels = plt.subplots(
         1, len(learned), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
-    angle = np.arctan2(truth[:, 1], truth[:, 0])
+    colors = plt.get_cmap("cividis")(Normalize()(truth[:, 0]))  # dark is left
     for panel, (name, points) in zip(panels[0], learned.items(), strict=True):
-        panel.scatter(*truth.T, s=30, facecolors="none", edgecolors=GREY, linewidths=0.5)
-        panel.scatter(*np.asarray(points).T, s=9, c=angle, cmap="twilight")
+        panel.scatter(*truth.T, s=45, facecolors="none", edgecolors=colors)
+        panel.scatter(*np.asarray(points).T, s=9, c=colors)
         panel.set(title=name, xlabel="first factor", aspect="equal")
     panels[0, 0].set_ylabel("second factor")
     figure.suptitle(title)

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox, BboxBase
 from numpy.typing import ArrayLike
 
 # Okabe and Ito's colors, dark to light, so that they also differ in grey.
@@ -44,9 +46,7 @@ def show(ax: Axes, alt: str) -> None:
     """
     if len(alt.split()) < 4:
         raise ValueError(f"alt must say what the figure shows, got {alt!r}")
-    figure = ax.get_figure(root=True)
-    if figure is None:
-        raise ValueError("these axes belong to no figure")
+    figure = _figure(ax)
     display(figure, metadata={"image/png": {"alt": alt}})
     plt.close(figure)
 
@@ -104,7 +104,7 @@ def plot_rating_matrix(
     -------
     Axes
     """
-    table = ratings.pivot_table(index="user_id", columns="item_id", values="rating")
+    table = ratings.pivot(index="user_id", columns="item_id", values="rating")
     ax = _axes(ax)
     image = ax.imshow(table.to_numpy(dtype=float), cmap="cividis", aspect="auto")
     names = table.columns if titles is None else [titles[int(item)] for item in table.columns]
@@ -124,7 +124,7 @@ def plot_factor_map(
     ylabel: str = "second component",
     ax: Axes | None = None,
 ) -> Axes:
-    """Items as named points in the plane.
+    """Items as named points in the plane; a name without room is left out.
 
     Parameters
     ----------
@@ -147,9 +147,13 @@ def plot_factor_map(
         raise ValueError(f"needed (n, 2) points and n labels, got {places.shape}, {len(labels)}")
     ax = _axes(ax, size=(8, 8))
     ax.scatter(places[:, 0], places[:, 1], s=12, color=BLUE)
-    for (x, y), label in zip(places, labels, strict=True):
-        ax.annotate(label, (x, y), xytext=(3, 2), textcoords="offset points", fontsize=7)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    ax.margins(0.12)
+    _figure(ax).draw_without_rendering()
+    pixels = ax.transData.transform(places)
+    taken: list[BboxBase] = [Bbox([pixel - 2, pixel + 2]) for pixel in pixels]  # the points
+    for (x, y), label in zip(places, labels, strict=True):
+        _write_beside(ax, (float(x), float(y)), label, taken)
     return ax
 
 
@@ -255,6 +259,26 @@ def plot_growth(
     figure.suptitle(title)
     first: Axes = grid[0, 0]
     return first
+
+
+def _write_beside(ax: Axes, place: tuple[float, float], label: str, taken: list[BboxBase]) -> None:
+    """Label at the first of four corners of its point where nothing else is, or none."""
+    for dx, dy, side in ((3, 2, "left"), (-3, 2, "right"), (3, -8, "left"), (-3, -8, "right")):
+        offset = {"xytext": (dx, dy), "textcoords": "offset points", "ha": side}
+        note = ax.annotate(label, place, fontsize=7, **offset)  # type: ignore[arg-type]
+        box = note.get_window_extent()
+        inside = ax.bbox.x0 <= box.x0 and box.x1 <= ax.bbox.x1
+        if inside and not any(box.overlaps(other) for other in taken):
+            taken.append(box)
+            return
+        note.remove()
+
+
+def _figure(ax: Axes) -> Figure:
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        raise ValueError("these axes belong to no figure")
+    return figure
 
 
 def _axes(ax: Axes | None, size: tuple[float, float] = (6.4, 4.0)) -> Axes:

@@ -77,6 +77,47 @@ def test_factor_map_wants_one_label_for_each_point():
         plots.plot_factor_map(np.eye(2), ["one"])
 
 
+def test_factor_map_labels_do_not_overlap_and_those_without_room_are_left_out():
+    crowd = np.random.default_rng(0).normal(size=(60, 2))
+    ax = plots.plot_factor_map(crowd, [f"A film with a long title ({k})" for k in range(60)])
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert 10 < len(boxes) < 60
+    for place, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:place])
+
+
+def test_factor_map_names_every_point_where_there_is_room():
+    ax = plots.plot_factor_map(np.eye(3)[:, :2] * 9, ["one", "two", "three"])
+    assert [text.get_text() for text in ax.texts] == ["one", "two", "three"]
+
+
+GROWTH = {
+    "seconds": {"loop": [1.0, 10.0, 100.0], "look-up": [1.0, 2.0, 3.0]},
+    "memory (MB)": {"loop": [2.0, 4.0, 8.0], "look-up": [1.0, 1.0, 1.0]},
+}
+
+
+def growth_panels():
+    ax = plots.plot_growth([1, 10, 100], GROWTH, xlabel="films", title="The loop grows faster")
+    return ax.figure.axes
+
+
+def test_growth_draws_a_panel_for_each_cost_and_names_it():
+    assert [ax.get_ylabel() for ax in growth_panels()] == ["seconds", "memory (MB)"]
+
+
+def test_growth_is_drawn_on_logarithmic_axes():
+    scales = [(ax.get_xscale(), ax.get_yscale()) for ax in growth_panels()]
+    assert scales == [("log", "log"), ("log", "log")]
+
+
+def test_growth_draws_each_way_and_names_it_in_the_legend():
+    for ax, ways in zip(growth_panels(), GROWTH.values(), strict=True):
+        named = [text.get_text() for text in ax.get_legend().get_texts()]
+        assert named == ["loop", "look-up"]
+        assert [list(line.get_ydata()) for line in ax.lines] == list(ways.values())
+
+
 def test_show_keeps_the_text_and_closes_the_figure(monkeypatch):
     shown = []
     monkeypatch.setattr(plots, "display", lambda figure, metadata: shown.append(metadata))
