@@ -42,7 +42,8 @@ test: data ## Lint, types, unit tests and every notebook (DEVICE=cuda for a GPU)
 	@$(BIN)/ruff check nbhelpers tests notebooks
 	@$(BIN)/ruff format --check nbhelpers tests notebooks
 	@$(BIN)/mypy
-	@CI=true $(BIN)/python -m pytest tests notebooks \
+	@CI=true CF_RESULTS="$(CURDIR)/.pytest_cache/honest_table.csv" \
+		$(BIN)/python -m pytest tests notebooks \
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=300
 
 lab: data ## Open the course in JupyterLab, on this machine only

@@ -184,6 +184,11 @@ def test_readme_commands_are_verbs_of_the_makefile():
     assert {"help", "setup", "data", "run", "test", "lab", "sync", "clean"} <= targets
 
 
+def test_testing_leaves_the_honest_table_alone():
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\ntest:")[2]
+    assert 'CF_RESULTS="$(CURDIR)/.pytest_cache/' in recipe.partition("\n\n")[0]
+
+
 def test_readme_links_lead_somewhere():
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", README):
         assert (ROOT / target).exists(), target
