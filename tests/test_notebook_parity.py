@@ -7,7 +7,7 @@ import jupytext
 import pytest
 import torch
 
-from nbhelpers.models import explicit
+from nbhelpers.models import explicit, genres, history
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 PAIRS = torch.tensor([0, 5, 5, 2]), torch.tensor([8, 0, 3, 3])
@@ -60,3 +60,48 @@ def test_embedding_of_02_is_that_of_the_package():
     assert type(theirs).__module__ != type(ours).__module__
     ours.load_state_dict(theirs.state_dict())
     assert torch.equal(ours(PAIRS[0]), theirs(PAIRS[0]))
+
+
+def test_pair_input_of_03_is_that_of_the_package():
+    theirs = shown("03_fastai_collab_learner")["PairInput"](explicit.DotProductBias(6, 9, 4))
+    ours = explicit.PairInput(explicit.DotProductBias(6, 9, 4))
+    assert type(theirs).__module__ != type(ours).__module__
+    ours.load_state_dict(theirs.state_dict())
+    pairs = torch.stack(PAIRS, dim=1)
+    torch.testing.assert_close(ours(pairs), theirs(pairs))
+
+
+def test_collab_nn_of_04_is_that_of_the_package():
+    size = {"n_user_factors": 3, "n_item_factors": 5, "n_hidden": 7}
+    theirs = shown("04_collab_nn_and_genres")["CollabNN"](6, 9, **size)
+    ours = explicit.CollabNN(6, 9, **size)
+    assert type(theirs).__module__ != type(ours).__module__
+    ours.load_state_dict(theirs.state_dict())
+    torch.testing.assert_close(ours(*PAIRS), theirs(*PAIRS))
+
+
+def test_embedding_size_of_04_is_that_of_the_package():
+    theirs = shown("04_collab_nn_and_genres")["embedding_size"]
+    assert theirs.__module__ != explicit.embedding_size.__module__
+    for n_rows in (1, 2, 20, 944, 1683, 100_000):
+        assert theirs(n_rows) == explicit.embedding_size(n_rows)
+
+
+def test_history_of_04d_is_that_of_the_package():
+    rated = torch.tensor([0, 5, 5, 1]), torch.tensor([8, 0, 4, 3])
+    theirs = shown("04d_who_rated_what")["DotProductHistory"](6, 9, 4, rated=rated)
+    ours = history.DotProductHistory(6, 9, 4, rated=(rated[0][:0], rated[1][:0]))
+    assert type(theirs).__module__ != type(ours).__module__
+    ours.load_state_dict(theirs.state_dict())
+    torch.testing.assert_close(ours(*PAIRS), theirs(*PAIRS))
+
+
+@pytest.mark.parametrize("pooling", ["sum", "sqrt", "mean"])
+def test_genre_bag_of_04b_is_that_of_the_package(pooling):
+    bags, names = torch.tensor([[1, 2, 3], [2, 0, 0], [0, 0, 0]]), ["Comedy", "Drama", "War"]
+    theirs = shown("04b_genres")["GenreBag"](bags, names, 4, pooling=pooling)
+    ours = genres.GenreBag(torch.zeros_like(bags), names, 4, pooling=pooling)
+    assert type(theirs).__module__ != type(ours).__module__
+    ours.load_state_dict(theirs.state_dict())
+    items = torch.tensor([2, 0, 1, 0])
+    torch.testing.assert_close(ours(items), theirs(items))
