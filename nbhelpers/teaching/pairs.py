@@ -69,8 +69,9 @@ def from_md(path: Path) -> NotebookNode:
         jupytext={"formats": "ipynb,md"},
     )
     seen: Counter[str] = Counter()
+    address = course_address()
     for cell in notebook.cells:
-        cell.source = _with_address(cell, course_address())
+        cell.source = _with_address(cell, address)
         digest = content_hash(cell)
         seen[digest] += 1
         cell.id = f"{digest}-{seen[digest]}"
