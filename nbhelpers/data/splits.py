@@ -79,11 +79,12 @@ def stratified_split(
     return _cut(ratings, _parts(rank, size, shares), len(shares) + 1)
 
 
-def leave_last_out(ratings: pd.DataFrame, *, n_parts: int = 2) -> list[pd.DataFrame]:
+def leave_last_out(ratings: pd.DataFrame, *, n_parts: int = 2, rng: Rng) -> list[pd.DataFrame]:
     """Each user's latest row held out; with three parts, the two latest.
 
-    Rows of equal time are ordered by ``item_id``: of two rows at a user's last second, the one
-    with the larger id is the later. A user with fewer rows than parts stays in training whole.
+    Which of a user's rows of one second is the later is drawn at random. The order of the ids
+    would decide it, too, but ids often follow popularity, and the held-out items would be the
+    rare ones. A user with fewer rows than parts stays in training whole.
 
     Parameters
     ----------
@@ -91,6 +92,8 @@ def leave_last_out(ratings: pd.DataFrame, *, n_parts: int = 2) -> list[pd.DataFr
         With ``user_id``, ``item_id`` and ``timestamp``.
     n_parts : int
         2 for ``[train, valid]``; 3 for ``[train, valid, test]``, the last row being the test.
+    rng : int or Generator
+        Orders rows of equal time.
 
     Returns
     -------
@@ -104,9 +107,12 @@ def leave_last_out(ratings: pd.DataFrame, *, n_parts: int = 2) -> list[pd.DataFr
     if n_parts not in (2, 3):
         raise ValueError(f"n_parts must be 2 or 3, got {n_parts}")
     _require(ratings, "user_id", "item_id", "timestamp")
-    order = np.lexsort((_codes(ratings["item_id"]), ratings["timestamp"].to_numpy()))
-    position = np.empty_like(order)
-    position[order] = np.arange(len(order))
+    order = _canonical_order(ratings)
+    draw = np.empty(len(order))
+    draw[order] = np.random.default_rng(rng).random(len(order))
+    latest = np.lexsort((draw, ratings["timestamp"].to_numpy()))
+    position = np.empty_like(latest)
+    position[latest] = np.arange(len(latest))
     rank, size = _rank_within(ratings["user_id"], position)
     from_end = size - 1 - rank  # 0 is the user's latest row
     held_out = (from_end < n_parts - 1) & (size >= n_parts)

@@ -29,8 +29,8 @@ SPLITS = {
     "random": lambda log: random_split(log, valid_frac=0.2, test_frac=0.1, rng=3),
     "random two": lambda log: random_split(log, valid_frac=0.2, rng=3),
     "stratified": lambda log: stratified_split(log, valid_frac=0.2, test_frac=0.1, rng=3),
-    "last out": lambda log: leave_last_out(log),
-    "last two out": lambda log: leave_last_out(log, n_parts=3),
+    "last out": lambda log: leave_last_out(log, rng=3),
+    "last two out": lambda log: leave_last_out(log, n_parts=3, rng=3),
     "temporal": lambda log: temporal_split(log, valid_frac=0.2, test_frac=0.1),
     "cold users": lambda log: cold_split(log, valid_frac=0.2, test_frac=0.1, rng=3),
     "cold items": lambda log: cold_split(log, by="item_id", valid_frac=0.2, rng=3),
@@ -92,28 +92,36 @@ def test_user_with_one_rating_stays_in_training(log):
     log = pd.concat([log, lonely], ignore_index=True)
     for train, *_ in (
         stratified_split(log, valid_frac=0.7, test_frac=0.2, rng=0),
-        leave_last_out(log),
-        leave_last_out(log, n_parts=3),
+        leave_last_out(log, rng=3),
+        leave_last_out(log, n_parts=3, rng=3),
     ):
         assert 1 in set(train["user_id"])
 
 
 def test_last_row_of_each_user_is_held_out(toy_ratings):
-    _, valid = leave_last_out(toy_ratings)
-    # user 30 rated items 2 and 3 in the same second: the larger id counts as the later
-    assert valid[["user_id", "item_id"]].to_numpy().tolist() == [[10, 3], [20, 4], [30, 3]]
+    _, valid = leave_last_out(toy_ratings, rng=0)
+    last = valid[["user_id", "item_id"]].to_numpy().tolist()
+    assert last[:2] == [[10, 3], [20, 4]]
+    assert last[2] in ([30, 2], [30, 3])  # rated in the same second
+
+
+def test_of_rows_of_one_second_each_is_the_last_as_often(toy_ratings):
+    lasts = [leave_last_out(toy_ratings, rng=seed)[1]["item_id"].iloc[-1] for seed in range(200)]
+    assert 70 < lasts.count(2) < 130
+    assert lasts.count(2) + lasts.count(3) == 200
 
 
 def test_three_parts_hold_out_the_last_two(toy_ratings):
-    train, valid, test = leave_last_out(toy_ratings, n_parts=3)
-    assert test[["user_id", "item_id"]].to_numpy().tolist() == [[10, 3], [30, 3]]
-    assert valid[["user_id", "item_id"]].to_numpy().tolist() == [[10, 2], [30, 2]]
+    train, valid, test = leave_last_out(toy_ratings, n_parts=3, rng=0)
+    assert test["user_id"].tolist() == valid["user_id"].tolist() == [10, 30]
+    assert (valid["item_id"].iloc[0], test["item_id"].iloc[0]) == (2, 3)
+    assert {valid["item_id"].iloc[1], test["item_id"].iloc[1]} == {2, 3}
     assert sorted(train["user_id"]) == [10, 20, 20, 30]  # user 20 has too few rows
 
 
 def test_text_ids_work(toy_ratings):
     named = toy_ratings.assign(user_id="u" + toy_ratings["user_id"].astype(str))
-    assert len(leave_last_out(named)[1]) == 3
+    assert len(leave_last_out(named, rng=3)[1]) == 3
 
 
 def test_no_training_row_is_later_than_a_held_out_one(log):
@@ -171,12 +179,12 @@ def test_empty_frame_is_refused(toy_ratings):
 
 def test_missing_column_is_named(toy_ratings):
     with pytest.raises(ValueError, match=r"columns \['timestamp'\] are required"):
-        leave_last_out(toy_ratings.drop(columns="timestamp"))
+        leave_last_out(toy_ratings.drop(columns="timestamp"), rng=0)
 
 
 def test_wrong_number_of_parts_is_refused(toy_ratings):
     with pytest.raises(ValueError, match="n_parts must be 2 or 3, got 4"):
-        leave_last_out(toy_ratings, n_parts=4)
+        leave_last_out(toy_ratings, n_parts=4, rng=0)
 
 
 def test_wrong_side_is_refused(toy_ratings):

@@ -1,0 +1,100 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from nbhelpers.data.batches import InBatch, PairBatches
+from nbhelpers.data.interactions import Interactions
+from nbhelpers.data.sampling import ExactNegatives
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def interactions():
+    """User u has the items 10 * u to 10 * u + 4, so that a pair mixed up shows."""
+    users = np.repeat(np.arange(5), 5)
+    return Interactions(users, 10 * users + np.tile(np.arange(5), 5), n_users=5, n_items=50)
+
+
+def batches_of(interactions, **settings):
+    settings = {"batch_size": 4, "n_negatives": 3, "generator": seeded(), **settings}
+    return PairBatches(interactions, ExactNegatives(interactions), **settings)
+
+
+def pairs_of(batches):
+    return [
+        pair
+        for user_idx, item_idx, *_ in batches
+        for pair in zip(user_idx.tolist(), item_idx.tolist(), strict=True)
+    ]
+
+
+def both(interactions):
+    return [
+        batches_of(interactions),
+        InBatch(interactions, batch_size=4, generator=seeded()),
+    ]
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["with negatives", "in batch"])
+def test_each_pass_holds_every_positive_once_in_another_order(interactions, kind):
+    batches = both(interactions)[kind]
+    expected = list(zip(*[side.tolist() for side in interactions.pairs()], strict=True))
+    first, second = pairs_of(batches), pairs_of(batches)
+    assert sorted(first) == sorted(second) == expected
+    assert first != expected
+    assert first != second
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["with negatives", "in batch"])
+def test_the_length_counts_batches_and_the_last_is_short(interactions, kind):
+    batches = both(interactions)[kind]
+    assert len(batches) == 7
+    assert [len(batch[0]) for batch in batches] == [4, 4, 4, 4, 4, 4, 1]
+
+
+def test_negatives_belong_to_the_user_of_their_row(interactions):
+    for user_idx, _, negatives in batches_of(interactions):
+        assert negatives.shape == (len(user_idx), 3)
+        assert not interactions.contains(user_idx.unsqueeze(1), negatives).any()
+
+
+def test_negatives_are_redrawn_in_each_pass(interactions):
+    batches = batches_of(interactions, batch_size=25, n_negatives=1)
+
+    def by_pair():
+        [(_, item_idx, negatives)] = batches
+        return negatives[item_idx.argsort()].flatten().tolist()
+
+    first, second = by_pair(), by_pair()
+    assert sum(a == b for a, b in zip(first, second, strict=True)) < 10
+
+
+def test_the_seed_decides_all_passes(interactions):
+    one, two = batches_of(interactions), batches_of(interactions)
+    for _ in range(2):
+        for first, second in zip(one, two, strict=True):
+            assert all(torch.equal(*sides) for sides in zip(first, second, strict=True))
+
+
+def test_log_q_is_the_frequency_of_an_item_among_the_positives():
+    built = Interactions([0, 1, 2, 0], [0, 0, 0, 1], n_users=3, n_items=3)
+    log_q = InBatch(built, batch_size=2, generator=seeded()).log_q
+    assert log_q.tolist() == pytest.approx([math.log(3 / 4), math.log(1 / 4), -math.inf])
+
+
+@pytest.mark.parametrize("setting", ["batch_size", "n_negatives"])
+def test_sizes_below_one_are_refused(interactions, setting):
+    with pytest.raises(ValueError, match=f"{setting} must be at least 1, got 0"):
+        batches_of(interactions, **{setting: 0})
+
+
+def test_nothing_to_train_on_is_refused():
+    none = np.array([], dtype=int)
+    empty = Interactions(none, none, n_users=1, n_items=1)
+    with pytest.raises(ValueError, match="there is no positive to train on"):
+        InBatch(empty, batch_size=1, generator=seeded())
