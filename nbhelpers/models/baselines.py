@@ -1,4 +1,4 @@
-"""What any model has to beat: predictions from means alone."""
+"""What any model has to beat: predictions from means alone, and what everybody takes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Self
 
 import torch
 from torch import Tensor
+
+from nbhelpers.data.interactions import Interactions
 
 
 class GlobalMean:
@@ -121,6 +123,44 @@ class BiasOnly:
     def score_users(self, user_idx: Tensor) -> Tensor:
         """Predicted rating of every item, shape (batch, n_items)."""
         return (self.mean + self.user_bias[user_idx].unsqueeze(1) + self.item_bias).float()
+
+
+class Popularity:
+    """Ranks items by how many users have them: the same list for everybody, strangers included.
+
+    Attributes
+    ----------
+    item_counts : Tensor of float32, shape (n_items,)
+        Users who have each item.
+    """
+
+    item_counts: Tensor
+
+    def fit(self, interactions: Interactions) -> Self:
+        """Count.
+
+        Parameters
+        ----------
+        interactions : Interactions
+
+        Returns
+        -------
+        Popularity
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no positive.
+        """
+        if len(interactions) == 0:
+            raise ValueError("at least one positive is needed, got none")
+        self.item_counts = torch.tensor(interactions.item_counts, dtype=torch.float32)
+        return self
+
+    def score_users(self, user_idx: Tensor) -> Tensor:
+        """How many users have each item, shape (batch, n_items), for users, shape (batch,)."""
+        return self.item_counts.repeat(len(user_idx), 1)
 
 
 def _damped_mean(left: Tensor, idx: Tensor, table: Tensor, reg: float) -> Tensor:

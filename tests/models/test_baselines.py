@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from nbhelpers.models.baselines import BiasOnly, GlobalMean
+from nbhelpers.data.interactions import Interactions
+from nbhelpers.models.baselines import BiasOnly, GlobalMean, Popularity
 
 USER, ITEM = torch.tensor([0, 0, 1, 1, 1]), torch.tensor([0, 1, 0, 1, 2])
 RATING = torch.tensor([5.0, 3.0, 4.0, 2.0, 1.0])
@@ -54,3 +55,15 @@ def test_no_ratings_are_refused(model):
 def test_negative_damping_is_refused():
     with pytest.raises(ValueError, match="reg must not be negative, got -1"):
         BiasOnly(1, 1, user_reg=-1)
+
+
+def test_popularity_counts_users_and_is_the_same_for_everybody():
+    interactions = Interactions([0, 0, 1, 2], [2, 0, 2, 2], n_users=4, n_items=4)
+    model = Popularity().fit(interactions)
+    assert model.score_users(torch.tensor([3, 0])).tolist() == [[1, 0, 3, 0]] * 2
+
+
+def test_popularity_without_positives_is_refused():
+    empty = np.zeros(0, dtype=np.int64)
+    with pytest.raises(ValueError, match="at least one positive is needed, got none"):
+        Popularity().fit(Interactions(empty, empty, n_users=2, n_items=2))

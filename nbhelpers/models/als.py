@@ -1,0 +1,258 @@
+"""Matrix factorization of positives by alternating least squares: every step solved exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import sqrt
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+from nbhelpers.data.interactions import Interactions
+
+VALUES_AT_ONCE = 2**20  # gathered factors in memory at a time: 4 MiB
+
+
+class Weights(NamedTuple):
+    """What a squared-error problem over all pairs puts on its terms."""
+
+    everywhere: float  # weight of score ** 2, on every pair
+    extra: float  # further weight of score ** 2, on positives
+    pull: float  # weight of the score itself, on positives: what draws it up
+
+
+class ALS:
+    """Weighted matrix factorization of positives by alternating least squares.
+
+    Minimizes, over all pairs of a user and an item, confidence * (preference - score) ** 2 +
+    reg * (squared length of all factors): preference is 1 for a positive and 0 elsewhere,
+    confidence is 1 + alpha for a positive and 1 elsewhere, score is the dot product. Each sweep
+    solves all users given the items, then all items given the users.
+
+    Parameters
+    ----------
+    n_factors : int
+    alpha : float
+        Extra confidence in a positive, above 0. The library implicit calls 1 + alpha its alpha.
+    reg : float
+        Above 0.
+    n_iterations : int
+        Sweeps.
+    generator : torch.Generator, optional
+        Draws the first item factors; the only random choice. Left out, torch's global one does.
+
+    Attributes
+    ----------
+    user_factors : Tensor of float32, shape (n_users, n_factors)
+        A user without positives, for whom the formula gives zeros, has the mean of the others.
+    item_factors : Tensor of float32, shape (n_items, n_factors)
+        Zeros for an item without positives.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of its range.
+
+    References
+    ----------
+    Hu, Koren and Volinsky (2008), Collaborative Filtering for Implicit Feedback Datasets,
+    sec. 4, https://doi.org/10.1109/ICDM.2008.22
+    """
+
+    user_factors: Tensor
+    item_factors: Tensor
+    weights: Weights
+
+    def __init__(
+        self,
+        n_factors: int = 32,
+        *,
+        alpha: float = 1.0,
+        reg: float = 10.0,
+        n_iterations: int = 15,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        _check_above_zero(alpha=alpha, reg=reg, n_factors=n_factors, n_iterations=n_iterations)
+        self.n_factors, self.reg, self.n_iterations = n_factors, reg, n_iterations
+        self.generator = generator
+        self.weights = Weights(everywhere=1.0, extra=alpha, pull=1.0 + alpha)
+
+    def fit(self, interactions: Interactions, *, item_factors: Tensor | None = None) -> Self:
+        """Learn the factors.
+
+        Parameters
+        ----------
+        interactions : Interactions
+        item_factors : Tensor of float, shape (n_items, n_factors), optional
+            Where to start instead of at random, such as the factors of an earlier fit. The work
+            is done on its device.
+
+        Returns
+        -------
+        ALS
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no positive, or ``item_factors`` has another shape.
+        """
+        if len(interactions) == 0:
+            raise ValueError("at least one positive is needed, got none")
+        by_user = interactions.to_scipy()
+        by_item = by_user.T.tocsr()
+        items = self._start(interactions.n_items) if item_factors is None else item_factors
+        if items.shape != (interactions.n_items, self.n_factors):
+            wanted = (interactions.n_items, self.n_factors)
+            raise ValueError(f"item_factors must have shape {wanted}, got {tuple(items.shape)}")
+        items = items.detach().float()
+        for _ in range(self.n_iterations):
+            users = self._solve(by_user, items)
+            items = self._solve(by_item, users)
+        cold = torch.from_numpy(np.diff(by_user.indptr) == 0).to(users.device)
+        users[cold] = users[~cold].mean(dim=0)
+        self.user_factors, self.item_factors = users, items
+        return self
+
+    def fold_in(self, interactions: Interactions) -> Tensor:
+        """Factors of users from their positives, the items standing still.
+
+        For users who came after training, or have new positives since: no retraining.
+
+        Parameters
+        ----------
+        interactions : Interactions
+            Of any users, with the items of training.
+
+        Returns
+        -------
+        Tensor of float32, shape (n_users, n_factors)
+            Zeros for a user without positives.
+
+        Raises
+        ------
+        ValueError
+            If it has another number of items.
+        """
+        if interactions.n_items != len(self.item_factors):
+            raise ValueError(
+                f"{len(self.item_factors)} items were trained on, got {interactions.n_items}: "
+                "build the interactions from the same item vocabulary"
+            )
+        return self._solve(interactions.to_scipy(), self.item_factors)
+
+    def score_users(self, user_idx: Tensor) -> Tensor:
+        """Score of every item, shape (batch, n_items), of users, shape (batch,)."""
+        scores: Tensor = self.user_factors[user_idx] @ self.item_factors.T
+        return scores
+
+    def _start(self, n_items: int) -> Tensor:
+        """Item factors drawn so small that all first scores are near 0."""
+        drawn = torch.randn(n_items, self.n_factors, generator=self.generator)
+        return 0.1 / sqrt(self.n_factors) * drawn
+
+    def _damping(self, counts: Tensor, n_others: int) -> Tensor:
+        """What is added to the diagonal of each row's problem."""
+        return torch.full(counts.shape, self.reg, device=counts.device)
+
+    def _solve(self, positives: csr_matrix, others: Tensor) -> Tensor:
+        """Best factors of every row of ``positives``, given those of its columns.
+
+        Row r minimizes a quadratic: (everywhere * all others' outer products + extra * those of
+        its positives + damping) x = pull * sum of its positives.
+        """
+        counts = np.diff(positives.indptr)
+        damping = self._damping(torch.from_numpy(counts).to(others.device), positives.shape[1])
+        eye = torch.eye(self.n_factors, device=others.device)
+        shared = self.weights.everywhere * others.T @ others
+        padded = torch.cat([others, others.new_zeros(1, self.n_factors)])  # last row: no positive
+        solved = others.new_zeros(len(counts), self.n_factors)
+        for rows in _blocks(counts, self.n_factors):
+            columns = _padded_columns(positives, rows).to(others.device)  # (rows, most)
+            own = padded[columns]  # (rows, most, factors)
+            left = shared + self.weights.extra * own.transpose(1, 2) @ own
+            left += damping[rows].view(-1, 1, 1) * eye  # (rows, factors, factors)
+            right = self.weights.pull * own.sum(dim=1).unsqueeze(2)  # (rows, factors, 1)
+            solved[rows] = torch.cholesky_solve(right, torch.linalg.cholesky(left)).squeeze(2)
+        return solved
+
+
+class IALS(ALS):
+    """The same factorization with a weight on all pairs and damping that grows with the counts.
+
+    Minimizes the sum of (1 - score) ** 2 over positives + unobserved_weight * the sum of
+    score ** 2 over all pairs, positives too + for each user reg * (n_positives +
+    unobserved_weight * n_items) ** reg_power * (squared length of the factors), and for each
+    item the same with users in the place of items.
+
+    Parameters
+    ----------
+    n_factors, n_iterations, generator
+        As for ``ALS``.
+    unobserved_weight : float
+        Above 0; written alpha_0 in the paper.
+    reg : float
+        Above 0.
+    reg_power : float
+        Written nu: 0 damps everybody alike, 1 in proportion to the weight of their pairs.
+
+    References
+    ----------
+    Rendle, Krichene, Zhang and Koren (2021), Revisiting the Performance of iALS on Item
+    Recommendation Benchmarks, sec. 2, https://arxiv.org/abs/2110.14037
+    """
+
+    def __init__(
+        self,
+        n_factors: int = 32,
+        *,
+        unobserved_weight: float = 0.2,
+        reg: float = 0.01,
+        reg_power: float = 1.0,
+        n_iterations: int = 15,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(n_factors, reg=reg, n_iterations=n_iterations, generator=generator)
+        _check_above_zero(unobserved_weight=unobserved_weight)
+        self.weights = Weights(everywhere=unobserved_weight, extra=1.0, pull=1.0)
+        self.reg_power = reg_power
+
+    def _damping(self, counts: Tensor, n_others: int) -> Tensor:
+        """Reg, times the weight of a row's pairs to the power of ``reg_power``."""
+        weight: Tensor = counts + self.weights.everywhere * n_others
+        return self.reg * weight**self.reg_power
+
+
+def _check_above_zero(**settings: float) -> None:
+    for name, value in settings.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be above 0, got {value}")
+
+
+def _blocks(counts: NDArray[np.int32], n_factors: int) -> Iterator[NDArray[np.int64]]:
+    """Rows of similar counts together, so that padding them to one length wastes little.
+
+    A block gathers at most ``VALUES_AT_ONCE`` factors (and holds as many for the matrices), or
+    those of its one row.
+    """
+    order = np.argsort(-counts, kind="stable")
+    start = 0
+    while start < len(order):
+        width = max(int(counts[order[start]]), n_factors)
+        size = max(VALUES_AT_ONCE // (width * n_factors), 1)
+        yield order[start : start + size]
+        start += size
+
+
+def _padded_columns(positives: csr_matrix, rows: NDArray[np.int64]) -> Tensor:
+    """Columns of each row's positives, filled up to the longest with ``n_columns``."""
+    starts, counts = positives.indptr[rows], np.diff(positives.indptr)[rows]
+    place = np.arange(counts.max())  # (most,)
+    within = place < counts[:, None]  # (rows, most)
+    columns = np.full(within.shape, positives.shape[1], dtype=np.int64)
+    columns[within] = positives.indices[(starts[:, None] + place)[within]]
+    return torch.from_numpy(columns)
