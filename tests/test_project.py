@@ -134,7 +134,9 @@ def test_poisoned_lightning_releases_are_banned():
 def test_third_party_imports_are_declared():
     declared = {Requirement(line).name.lower().replace("-", "_") for line in requirements()}
     known = (
-        declared | {"yaml", "ipython", "traitlets", "nbhelpers", "tests"} | sys.stdlib_module_names
+        declared
+        | {"faiss", "ipython", "nbhelpers", "tests", "traitlets", "yaml"}
+        | sys.stdlib_module_names
     )
     used = {name.split(".")[0] for path in MODULES for name in imports(path)}
     assert {name for name in used if name.lower() not in known} == set()

@@ -1,0 +1,259 @@
+"""Largest inner products: exactly, or approximately and among fewer items."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from nbhelpers.data.interactions import Interactions
+from nbhelpers.serving.vectors import (
+    checked_k,
+    checked_queries,
+    checked_vectors,
+    top_k,
+    unit_vectors,
+    with_bias,
+)
+
+NUMBERS_AT_ONCE = 2**24  # held during a search: 64 MB of float32
+QUERIES_AT_ONCE = 256  # that share how many more than k are asked for
+ROUNDS = 10  # of k-means: more of them find hardly anything more
+SMALLEST_LIST = 39  # items on average: with fewer, k-means finds no stable centers
+
+
+class Index(Protocol):
+    """What finds, for each query, the items with the largest inner product."""
+
+    vectors: Tensor
+
+    def search(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Scores and item indices of the best ``k`` items, best first."""
+        ...
+
+
+class ExactIndex:
+    """Index that computes every inner product, in blocks of queries.
+
+    For cosine pass ``unit_vectors`` here and to ``search``.
+
+    Parameters
+    ----------
+    vectors : Tensor of float, shape (n_items, d)
+        Row k is item k; copied, so later training leaves the index as it is. The search runs on
+        their device.
+    scores_at_once : int
+        Scores held at a time; at least those of one query are.
+
+    Raises
+    ------
+    ValueError
+        If the vectors are no matrix of finite numbers, or ``scores_at_once`` is below 1.
+    """
+
+    def __init__(self, vectors: Tensor, *, scores_at_once: int = NUMBERS_AT_ONCE) -> None:
+        if scores_at_once < 1:
+            raise ValueError(f"scores_at_once must be at least 1, got {scores_at_once}")
+        self.vectors = checked_vectors(vectors).clone()
+        self.scores_at_once = scores_at_once
+
+    def search(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Scores and item indices of the best ``k`` items, of equal ones the smaller index first.
+
+        Parameters
+        ----------
+        queries : Tensor of float, shape (batch, d)
+        k : int
+            At least 1; above ``n_items`` it counts as ``n_items``.
+
+        Returns
+        -------
+        scores, item_idx : Tensor, shape (batch, min(k, n_items))
+            On the device of ``queries``.
+
+        Raises
+        ------
+        ValueError
+            If ``k`` is below 1, or the queries are not finite or not of width d.
+        """
+        wanted = checked_queries(queries, self.vectors)
+        blocks = wanted.split(max(1, self.scores_at_once // len(self.vectors)))
+        found = [top_k(block @ self.vectors.T, k) for block in blocks]
+        scores, item_idx = (torch.cat(part) for part in zip(*found, strict=True))
+        return scores.to(queries.device), item_idx.to(queries.device)
+
+
+class ApproximateIndex:
+    """Index that looks only into the lists of items whose centers lie closest to the query.
+
+    Items are sorted into lists by k-means, in memory on the CPU (faiss, ``IndexIVFFlat``).
+    Distances decide about lists, and inner products are no distances: a long vector may score
+    high from afar. So each vector gets one more coordinate that makes all of them equally long;
+    then closest and largest inner product are the same. Scores are exact; an item is missed if
+    its list is not looked into, hence ``recall_against``.
+
+    Parameters
+    ----------
+    vectors : Tensor of float, shape (n_items, d)
+        Row k is item k; copied.
+    n_lists : int, optional
+        About 4 times the root of ``n_items``, but at least 39 items a list.
+    n_probe : int, optional
+        Lists looked into: an eighth, at least 16. With all lists the answer is the exact one.
+
+    Raises
+    ------
+    ImportError
+        If faiss is not installed.
+    ValueError
+        If the vectors are no matrix of finite numbers, ``n_lists`` is not within 1 to
+        ``n_items``, or ``n_probe`` not within 1 to ``n_lists``.
+
+    References
+    ----------
+    Bachrach et al. (2014), Speeding Up the Xbox Recommender System Using a Euclidean
+    Transformation for Inner-Product Spaces, https://doi.org/10.1145/2645710.2645741
+    """
+
+    def __init__(
+        self, vectors: Tensor, *, n_lists: int | None = None, n_probe: int | None = None
+    ) -> None:
+        self.vectors = checked_vectors(vectors).float().cpu().clone()
+        n_items = len(self.vectors)
+        usual = max(1, min(round(4 * n_items**0.5), n_items // SMALLEST_LIST))
+        self.n_lists = _within(usual if n_lists is None else n_lists, n_items, "n_lists")
+        usual = min(self.n_lists, max(16, self.n_lists // 8))
+        self.n_probe = _within(usual if n_probe is None else n_probe, self.n_lists, "n_probe")
+        lengths = self.vectors.norm(dim=1)
+        self.radius = lengths.max()
+        rest = (self.radius.square() - lengths.square()).clamp(min=0).sqrt()
+        self._lists = _filled_lists(with_bias(self.vectors, rest).numpy(), self.n_lists)
+
+    def search(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Scores and item indices of about the best ``k`` items, best first.
+
+        Parameters
+        ----------
+        queries : Tensor of float, shape (batch, d)
+        k : int
+            At least 1; above ``n_items`` it counts as ``n_items``.
+
+        Returns
+        -------
+        scores, item_idx : Tensor, shape (batch, min(k, n_items))
+            On the device of ``queries``. Where the lists hold fewer than ``k`` items, the rest
+            of the row is -inf and -1.
+
+        Raises
+        ------
+        ValueError
+            If ``k`` is below 1, or the queries are not finite or not of width d.
+        """
+        k = min(checked_k(k), len(self.vectors))
+        wanted = checked_queries(queries, self.vectors)
+        blocks = wanted.split(max(1, NUMBERS_AT_ONCE // (k * self.vectors.shape[1])))
+        found = [self._search(block, k) for block in blocks]
+        scores, item_idx = (torch.cat(part) for part in zip(*found, strict=True))
+        return scores.to(queries.device), item_idx.to(queries.device)
+
+    def _search(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        # A query's length changes no order of items; the radius gives each the same chance.
+        scaled = with_bias(unit_vectors(queries) * self.radius, 0.0).numpy()
+        self._lists.nprobe = self.n_probe
+        item_idx = torch.from_numpy(self._lists.search(scaled, k)[1]).sort(dim=1).values
+        rows = self.vectors[item_idx.clamp(min=0)]  # (batch, k, d)
+        scores = (rows @ queries.unsqueeze(2)).squeeze(2).masked_fill(item_idx < 0, -torch.inf)
+        scores, order = scores.sort(dim=1, descending=True, stable=True)
+        return scores, item_idx.gather(1, order)
+
+
+def search_unseen(
+    index: Index, queries: Tensor, k: int, *, user_idx: Tensor, seen: Interactions
+) -> tuple[Tensor, Tensor]:
+    """Scores and item indices of the best ``k`` items that each user has not seen.
+
+    An index cannot leave items out, so it is asked for more: ``k`` and as many as the busiest
+    user of a block has seen. Users of similar activity share a block.
+
+    Parameters
+    ----------
+    index : ExactIndex or ApproximateIndex
+    queries : Tensor of float, shape (batch, d)
+    k : int
+        At least 1.
+    user_idx : Tensor of int, shape (batch,)
+        The user behind each query.
+    seen : Interactions
+
+    Returns
+    -------
+    scores, item_idx : Tensor, shape (batch, min(k, n_items))
+        Where fewer than ``k`` items remain, the rest of the row is -inf and -1.
+
+    Raises
+    ------
+    ValueError
+        If lengths or ``n_items`` differ, or ``search`` refuses.
+    """
+    n_items = len(index.vectors)
+    if len(queries) != len(user_idx) or n_items != seen.n_items:
+        raise ValueError(
+            f"one query a user and one vector an item are required, got {len(queries)} queries "
+            f"of {len(user_idx)} users and {n_items} vectors of {seen.n_items} items"
+        )
+    user_idx, width = user_idx.to(queries.device), min(checked_k(k), n_items)
+    n_seen = torch.tensor(seen.user_counts, device=queries.device)[user_idx]
+    best = queries.new_full((len(queries), width), -torch.inf)
+    best_idx = user_idx.new_full((len(queries), width), -1, dtype=torch.int64)
+    for block in n_seen.argsort().split(QUERIES_AT_ONCE):
+        asked = k + int(n_seen[block].max())
+        scores, item_idx = index.search(queries[block], asked)
+        dropped = seen.contains(user_idx[block].unsqueeze(1), item_idx.clamp(min=0))
+        first = dropped.int().argsort(dim=1, stable=True)[:, :width]
+        best[block] = scores.masked_fill(dropped, -torch.inf).gather(1, first).to(best.dtype)
+        best_idx[block] = item_idx.masked_fill(dropped, -1).gather(1, first)
+    return best, best_idx
+
+
+def recall_against(exact: Index, approximate: Index, queries: Tensor, k: int) -> float:
+    """Share of the exact best ``k`` items that the approximate index lists too.
+
+    Parameters
+    ----------
+    exact, approximate : Index
+        Over the same vectors.
+    queries : Tensor of float, shape (batch, d)
+    k : int
+        At least 1.
+
+    Returns
+    -------
+    float
+        Between 0 and 1, a mean over queries.
+    """
+    expected, listed = exact.search(queries, k)[1], approximate.search(queries, k)[1]
+    found = [(listed == column.unsqueeze(1)).any(dim=1) for column in expected.unbind(dim=1)]
+    return torch.stack(found).double().mean().item()
+
+
+def _filled_lists(vectors: Any, n_lists: int) -> Any:
+    try:
+        import faiss
+    except ImportError as error:
+        raise ImportError(
+            "ApproximateIndex needs faiss: pip install faiss-cpu, or take ExactIndex"
+        ) from error
+    width = vectors.shape[1]
+    lists = faiss.IndexIVFFlat(faiss.IndexFlatL2(width), width, n_lists)
+    lists.cp.niter = ROUNDS
+    lists.cp.min_points_per_centroid = 1  # a smaller n_lists is the caller's choice
+    lists.train(vectors)
+    lists.add(vectors)
+    return lists
+
+
+def _within(value: int, largest: int, name: str) -> int:
+    if not 1 <= value <= largest:
+        raise ValueError(f"{name} must be within 1 and {largest}, got {value}")
+    return value
