@@ -1,6 +1,6 @@
 # The only door to the course: `make help` lists the verbs.
 .DEFAULT_GOAL := help
-.PHONY: help setup data run test lab sync format clean
+.PHONY: help setup data run test lab bench sync format clean
 
 PY ?= python3
 VENV := .venv
@@ -48,6 +48,9 @@ test: data ## Lint, types, unit tests and every notebook (DEVICE=cuda for a GPU)
 
 lab: data ## Open the course in JupyterLab, on this machine only
 	@cd notebooks && ../$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) 00_start_here.ipynb
+
+bench: data ## Compare speed with other libraries, as ratios measured in one run
+	@$(BIN)/python -m tests.benchmarks
 
 sync: setup ## Rebuild each .ipynb from its .md, keeping outputs of unchanged cells
 	@$(BIN)/python -m nbhelpers sync notebooks
