@@ -6,10 +6,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from nbhelpers.evaluation.metrics import mae, rmse
+from nbhelpers.data.checks import require_same_ids
+from nbhelpers.data.interactions import Interactions
+from nbhelpers.evaluation.blocks import Scorer, evaluation_mode, refuse_empty, score_blocks
+from nbhelpers.evaluation.metrics import mae, rank_of_positive, ranks_of_positives, rmse
+from nbhelpers.evaluation.ranking import RankingScores, Report
+from nbhelpers.evaluation.ranks import checked_k, top_k_lists
 from nbhelpers.evaluation.statistics import bootstrap_interval
 
 
@@ -71,3 +77,174 @@ def evaluate_ratings(
     interval = bootstrap_interval(totals.numpy(), torch.bincount(user).numpy())
     seconds = time.perf_counter() - started
     return RatingScores(error**2, error, mae(pred, rating), interval, seconds)
+
+
+def evaluate_ranking(
+    model: Scorer,
+    held_out: Interactions,
+    *,
+    seen: Interactions,
+    k: int = 10,
+    scores_at_once: int = 1_000_000,
+) -> RankingScores:
+    """Rank the whole catalogue for each user, without what the user has seen: the default.
+
+    Parameters
+    ----------
+    model : object with ``score_users``
+        Columns beyond the catalogue (a row for the unknown) are cut off.
+    held_out : Interactions
+        Positives to find; users without any are left out and counted.
+    seen : Interactions
+        What each user may not be shown again: training, and validation when testing.
+    k : int
+        Length of the lists, at least 1.
+    scores_at_once : int
+        Bounds memory: as many users are scored together as fit, and at least one.
+
+    Returns
+    -------
+    RankingScores
+
+    Raises
+    ------
+    ValueError
+        If users or items differ, a held-out pair is also in ``seen``, nobody has a held-out
+        positive, or a score is not finite.
+    """
+    sizes = (held_out.n_users, seen.n_users), (held_out.n_items, seen.n_items)
+    require_same_ids(held_out.users, seen.users, sizes=sizes[0], name="user")
+    require_same_ids(held_out.items, seen.items, sizes=sizes[1], name="item")
+    both = int(seen.contains(*held_out.pairs()).sum())
+    if both:
+        raise ValueError(
+            f"{both:,} of {len(held_out):,} held-out pairs are also in seen, where they would "
+            f"be masked: split before, and drop what repeats"
+        )
+    return _evaluate_catalogue(
+        model, held_out, seen=seen, k=k, scores_at_once=scores_at_once, protocol=_MASKED
+    )
+
+
+def evaluate_unmasked(
+    model: Scorer, held_out: Interactions, *, k: int = 10, scores_at_once: int = 1_000_000
+) -> RankingScores:
+    """Rank the whole catalogue for each user, with what the user has seen before.
+
+    Films already watched then crowd the lists: a contrast to ``evaluate_ranking``, and the right
+    protocol only where things are consumed again.
+
+    Parameters
+    ----------
+    model : object with ``score_users``
+    held_out : Interactions
+    k : int
+    scores_at_once : int
+        As in ``evaluate_ranking``.
+
+    Returns
+    -------
+    RankingScores
+    """
+    return _evaluate_catalogue(
+        model, held_out, seen=None, k=k, scores_at_once=scores_at_once, protocol=_UNMASKED
+    )
+
+
+@torch.no_grad()
+def evaluate_sampled(
+    model: Scorer,
+    held_out: Interactions,
+    candidates: Tensor,
+    *,
+    k: int = 10,
+    scores_at_once: int = 1_000_000,
+) -> RankingScores:
+    """Rank one positive of each user among sampled candidates: easier than the catalogue.
+
+    Parameters
+    ----------
+    model : object with ``score_users``
+    held_out : Interactions
+        At most one positive for each user.
+    candidates : Tensor of int, shape (n_users with a positive, 1 + n_negatives)
+        Items, the positive first, rows by ascending user: see ``evaluation_candidates``.
+    k : int
+    scores_at_once : int
+        As in ``evaluate_ranking``.
+
+    Returns
+    -------
+    RankingScores
+
+    Raises
+    ------
+    ValueError
+        If the candidates do not fit ``held_out``, an item comes twice in a row, or a score is
+        not finite.
+    """
+    started = time.perf_counter()
+    k = checked_k(k)
+    _refuse_other_candidates(held_out, candidates)
+    report = Report(len(candidates), k=k, width=min(k, candidates.shape[1]))
+    with evaluation_mode(model):
+        for users, scores in score_blocks(model, held_out, scores_at_once=scores_at_once):
+            rows = slice(report.filled, report.filled + len(users))
+            items = candidates[rows].to(scores.device, torch.int64)
+            chosen = scores.gather(1, items)  # (batch, 1 + n_negatives)
+            ranks = rank_of_positive(chosen, torch.zeros_like(items[:, 0])).unsqueeze(1)
+            lists = items.gather(1, top_k_lists(chosen, k))
+            report.add(users, ranks, lists, n_candidates=items.shape[1])
+    protocol = f"positive among {candidates.shape[1] - 1} sampled items"
+    return report.scores(protocol, n_left_out=held_out.n_users - report.filled, started=started)
+
+
+_MASKED = "whole catalogue, seen items masked"
+_UNMASKED = "whole catalogue, nothing masked"
+
+
+@torch.no_grad()
+def _evaluate_catalogue(
+    model: Scorer,
+    held_out: Interactions,
+    *,
+    seen: Interactions | None,
+    k: int,
+    scores_at_once: int,
+    protocol: str,
+) -> RankingScores:
+    started = time.perf_counter()
+    k = checked_k(k)
+    n_users = int((held_out.user_counts > 0).sum())
+    report = Report(n_users, k=k, width=min(k, held_out.n_items))
+    with evaluation_mode(model):
+        for users, scores in score_blocks(model, held_out, scores_at_once=scores_at_once):
+            n_candidates = torch.full((len(users),), held_out.n_items)
+            if seen is not None:
+                scores = scores.masked_fill(seen.dense(users).to(scores.device), -torch.inf)
+                n_candidates -= torch.from_numpy(seen.user_counts[users.numpy()])
+            ranks = ranks_of_positives(scores, held_out.dense(users).to(scores.device))
+            report.add(users, ranks, top_k_lists(scores, k), n_candidates=n_candidates)
+    return report.scores(protocol, n_left_out=held_out.n_users - n_users, started=started)
+
+
+def _refuse_other_candidates(held_out: Interactions, candidates: Tensor) -> None:
+    _, positive = held_out.pairs()
+    refuse_empty(held_out)
+    if held_out.user_counts.max(initial=0) > 1:
+        many = int((held_out.user_counts > 1).sum())
+        raise ValueError(f"{many:,} users have several held-out positives: hold out one each")
+    if candidates.dim() != 2 or len(candidates) != len(positive) or candidates.shape[1] < 2:
+        raise ValueError(
+            f"candidates must be ({len(positive)}, 1 + n_negatives), a row for each user with a "
+            f"positive, got shape {tuple(candidates.shape)}"
+        )
+    items = np.sort(candidates.cpu().numpy(), axis=1)
+    if items[:, 0].min() < 0 or items[:, -1].max() >= held_out.n_items:
+        raise ValueError(f"candidates must lie in 0 to {held_out.n_items - 1}")
+    strangers = int((candidates[:, 0].cpu() != positive).sum())
+    if strangers:
+        raise ValueError(f"{strangers:,} rows do not start with the user's held-out positive")
+    repeated = int((items[:, 1:] == items[:, :-1]).any(axis=1).sum())
+    if repeated:
+        raise ValueError(f"{repeated:,} rows hold an item twice: draw without replacement")

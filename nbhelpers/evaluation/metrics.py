@@ -1,8 +1,21 @@
-"""Errors of predicted ratings."""
+"""Errors of predicted ratings, and what ranks say of a list: one value for each user.
+
+``ranks`` come from ``rank_of_positive`` or ``ranks_of_positives``: shape (batch,) or (batch,
+n_positives), 1 is best, 0 fills the rows of users with fewer positives. A user without positives
+gets NaN: there was nothing to find, which is neither a hit nor a miss. ``k`` may exceed the number
+of candidates; precision still divides by ``k``, since that many items were asked for.
+"""
 
 from __future__ import annotations
 
+from typing import Literal
+
+import torch
 from torch import Tensor
+
+from nbhelpers.evaluation.ranks import checked_k
+from nbhelpers.evaluation.ranks import rank_of_positive as rank_of_positive
+from nbhelpers.evaluation.ranks import ranks_of_positives as ranks_of_positives
 
 
 def rmse(pred: Tensor, rating: Tensor) -> float:
@@ -59,3 +72,192 @@ def _errors(pred: Tensor, rating: Tensor) -> Tensor:
     if not errors.isfinite().all():
         raise ValueError(f"{int((~errors.isfinite()).sum())} predictions or ratings are not finite")
     return errors
+
+
+def hit_rate_at_k(ranks: Tensor, k: int) -> Tensor:
+    """1 where at least one positive is in the top ``k``, else 0 (HR@k once averaged).
+
+    Parameters
+    ----------
+    ranks : Tensor of int, shape (batch,) or (batch, n_positives)
+    k : int
+        Length of the list, at least 1.
+
+    Returns
+    -------
+    Tensor of float64, shape (batch,)
+
+    Raises
+    ------
+    ValueError
+        If ``ranks`` are not ranks, or ``k`` is below 1.
+    """
+    table, counts = _table(ranks)
+    return _per_user((table <= checked_k(k)).any(dim=1).double(), counts)
+
+
+def recall_at_k(ranks: Tensor, k: int) -> Tensor:
+    """Share of a user's positives that are in the top ``k``.
+
+    Parameters
+    ----------
+    ranks : Tensor of int, shape (batch,) or (batch, n_positives)
+    k : int
+        Length of the list, at least 1.
+
+    Returns
+    -------
+    Tensor of float64, shape (batch,)
+    """
+    table, counts = _table(ranks)
+    return _per_user((table <= checked_k(k)).sum(dim=1).double() / counts, counts)
+
+
+def precision_at_k(ranks: Tensor, k: int) -> Tensor:
+    """Share of the ``k`` places of the list that hold a positive.
+
+    Parameters
+    ----------
+    ranks : Tensor of int, shape (batch,) or (batch, n_positives)
+    k : int
+        Length of the list, at least 1.
+
+    Returns
+    -------
+    Tensor of float64, shape (batch,)
+        At most ``min(k, n_positives) / k``.
+    """
+    table, counts = _table(ranks)
+    return _per_user((table <= checked_k(k)).sum(dim=1).double() / k, counts)
+
+
+def ndcg_at_k(ranks: Tensor, k: int) -> Tensor:
+    """Normalized discounted cumulative gain: hits weigh 1 / log2(1 + rank).
+
+    Parameters
+    ----------
+    ranks : Tensor of int, shape (batch,) or (batch, n_positives)
+    k : int
+        Length of the list, at least 1.
+
+    Returns
+    -------
+    Tensor of float64, shape (batch,)
+        1 where the first ``min(k, n_positives)`` places all hold positives.
+
+    References
+    ----------
+    Jarvelin and Kekalainen (2002), Cumulated Gain-Based Evaluation of IR Techniques, sec. 2, with
+    gains of 0 and 1 and the discount log2(1 + rank), https://doi.org/10.1145/582415.582418
+    """
+    table, counts = _table(ranks)
+    gains = (1 / torch.log2(1 + table)).where(table <= checked_k(k), 0.0)
+    place = torch.arange(1, table.shape[1] + 1, device=table.device)
+    reachable = place <= counts.clamp(max=k).unsqueeze(1)  # (batch, n_positives)
+    ideal = (reachable / torch.log2(1.0 + place.double())).sum(dim=1)
+    return _per_user(gains.sum(dim=1) / ideal, counts)
+
+
+def map_at_k(
+    ranks: Tensor,
+    k: int,
+    *,
+    denominator: Literal["positives", "min(k, positives)"] = "positives",
+) -> Tensor:
+    """Average precision: the sum of precision at each hit in the top ``k``, by a denominator.
+
+    Libraries differ in the denominator, so it has a name here.
+
+    Parameters
+    ----------
+    ranks : Tensor of int, shape (batch,) or (batch, n_positives)
+    k : int
+        Length of the list, at least 1.
+    denominator : str
+        ``"positives"``, as in TREC: a user with more than ``k`` positives cannot reach 1; or
+        ``"min(k, positives)"``: a list full of hits is worth 1.
+
+    Returns
+    -------
+    Tensor of float64, shape (batch,)
+
+    Raises
+    ------
+    ValueError
+        If ``ranks`` are not ranks, ``k`` is below 1, or the denominator is another.
+    """
+    table, counts = _table(ranks)
+    hits = torch.arange(1, table.shape[1] + 1, device=table.device)  # up to and with this one
+    total = (hits / table).where(table <= checked_k(k), 0.0).sum(dim=1)
+    denominators = {"positives": counts, "min(k, positives)": counts.clamp(max=k)}
+    if denominator not in denominators:
+        raise ValueError(f"denominator must be one of {list(denominators)}, got {denominator!r}")
+    return _per_user(total / denominators[denominator], counts)
+
+
+def mean_reciprocal_rank(ranks: Tensor) -> Tensor:
+    """1 / rank of the best positive (MRR once averaged over users).
+
+    Parameters
+    ----------
+    ranks : Tensor of int, shape (batch,) or (batch, n_positives)
+
+    Returns
+    -------
+    Tensor of float64, shape (batch,)
+    """
+    table, counts = _table(ranks)
+    return _per_user((1 / table[:, :1]).sum(dim=1), counts)  # the best stands first
+
+
+def auc(ranks: Tensor, n_candidates: int | Tensor) -> Tensor:
+    """Share of pairs of a positive and another candidate in which the positive scores higher.
+
+    A tie counts as lost, as the ranks have it.
+
+    Parameters
+    ----------
+    ranks : Tensor of int, shape (batch,) or (batch, n_positives)
+    n_candidates : int, or Tensor of int of shape (batch,)
+        All that were ranked, positives included.
+
+    Returns
+    -------
+    Tensor of float64, shape (batch,)
+        NaN also where every candidate is a positive.
+
+    Raises
+    ------
+    ValueError
+        If ``ranks`` are not ranks, or one exceeds ``n_candidates``.
+    """
+    table, counts = _table(ranks)
+    total = torch.as_tensor(n_candidates, device=table.device).expand(len(table))
+    real = table.isfinite()
+    beyond = (real & (table > total.unsqueeze(1))).sum()
+    if beyond:
+        raise ValueError(f"{int(beyond)} ranks exceed the number of candidates")
+    place = torch.arange(1, table.shape[1] + 1, device=table.device)
+    lost = (table - place).where(real, 0.0).sum(dim=1)  # pairs that another candidate wins
+    return _per_user(1 - lost / (counts * (total - counts)), counts)
+
+
+def _table(ranks: Tensor) -> tuple[Tensor, Tensor]:
+    """Ranks as (batch, n_positives) float64, ascending, filled with inf; positives of each user."""
+    if ranks.dim() not in (1, 2) or ranks.is_floating_point() or ranks.dtype == torch.bool:
+        raise ValueError(
+            f"ranks must be whole numbers of shape (batch,) or (batch, n_positives), got "
+            f"{ranks.dtype} of shape {tuple(ranks.shape)}"
+        )
+    wide = ranks.unsqueeze(1) if ranks.dim() == 1 else ranks
+    if (wide < 0).any():
+        raise ValueError(f"ranks start at 1, with 0 for no positive, got {int(wide.min())}")
+    table = wide.double().masked_fill(wide == 0, torch.inf).sort(dim=1).values
+    repeated = (table[:, 1:] == table[:, :-1]) & table[:, 1:].isfinite()
+    if repeated.any():
+        raise ValueError(f"{int(repeated.sum())} ranks repeat another of the same user")
+    return table, (wide > 0).sum(dim=1)
+
+
+def _per_user(values: Tensor, counts: Tensor) -> Tensor:
+    return values.masked_fill(counts == 0, torch.nan)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nbhelpers.evaluation.statistics import bootstrap_interval, seed_interval
+from nbhelpers.evaluation.statistics import bootstrap_interval, paired_test, seed_interval
 
 
 def test_equal_users_leave_no_doubt():
@@ -36,6 +36,70 @@ def test_seed_decides_the_interval(rng):
     assert bootstrap_interval(values, rng=1) != bootstrap_interval(values, rng=2)
 
 
+def test_many_users_are_resampled_in_parts(rng):
+    # 1,500 users and 2,000 resamples do not fit one part; the draws are those of one call
+    values = rng.normal(size=1500)
+    drawn = np.random.default_rng(4).multinomial(1500, np.full(1500, 1 / 1500), 2000)
+    whole = np.quantile(drawn @ values / 1500, [0.025, 0.975])
+    np.testing.assert_allclose(bootstrap_interval(values, rng=4), whole, rtol=1e-9)
+
+
+def test_three_equal_gains_by_hand():
+    # of the 8 ways to flip three signs, all up and all down are as far from zero: 2 of 8
+    test = paired_test([1.5, 2.5, 3.5], [1.0, 2.0, 3.0])
+    assert (test.difference, test.interval, test.n_users) == (0.5, (0.5, 0.5), 3)
+    assert test.p_value == pytest.approx(0.25, abs=0.02)
+
+
+def test_p_value_agrees_with_all_sign_flips_of_scipy(rng):
+    first, second = rng.normal(0.4, 1, 12), rng.normal(0, 1, 12)
+    exact = stats.permutation_test(
+        (first, second),
+        lambda one, two, axis: (one - two).mean(axis=axis),
+        permutation_type="samples",
+        n_resamples=np.inf,
+        vectorized=True,
+    )
+    test = paired_test(first, second, n_resamples=20_000)
+    assert test.difference == pytest.approx(exact.statistic)
+    assert test.p_value == pytest.approx(exact.pvalue, abs=0.015)
+
+
+def test_pairing_finds_what_users_share_would_hide(rng):
+    users = rng.normal(0, 5, 200)
+    better = users + 0.3 + rng.normal(0, 0.5, 200)
+    test = paired_test(better, users)
+    assert stats.ttest_ind(better, users).pvalue > 0.3
+    assert test.p_value < 0.001
+    assert 0 < test.interval[0] < test.difference < test.interval[1]
+    assert test.interval == bootstrap_interval(better - users)
+
+
+def test_equal_models_do_not_differ():
+    test = paired_test([0.1, 0.7, 0.2], [0.1, 0.7, 0.2])
+    assert (test.difference, test.interval, test.p_value) == (0.0, (0.0, 0.0), 1.0)
+
+
+def test_swapping_the_models_turns_the_sign(rng):
+    first, second = rng.random(50), rng.random(50)
+    one, two = paired_test(first, second), paired_test(second, first)
+    assert two.difference == -one.difference
+    assert two.p_value == one.p_value
+
+
+def test_p_value_is_small_as_often_as_it_says_when_nothing_differs(rng):
+    p_values = [
+        paired_test(*rng.random((2, 40)), n_resamples=200, rng=rng).p_value for _ in range(100)
+    ]
+    assert 0 < np.mean(np.array(p_values) <= 0.05) <= 0.12
+
+
+def test_seed_decides_the_test(rng):
+    first, second = rng.random(40), rng.random(40)
+    assert paired_test(first, second, rng=1) == paired_test(first, second, rng=1)
+    assert paired_test(first, second, rng=1) != paired_test(first, second, rng=2)
+
+
 def test_seed_interval_by_hand():
     # mean 2, deviation 1, standard error 1/sqrt(3), t with 2 degrees of freedom 4.3027
     low, high = seed_interval([1.0, 2.0, 3.0])
@@ -53,6 +117,10 @@ def test_narrower_level_narrower_interval():
         (lambda: bootstrap_interval([]), "one value for each user"),
         (lambda: bootstrap_interval([1, 2], [1]), r"got shapes \(2,\) and \(1,\)"),
         (lambda: bootstrap_interval([1, 2], level=1), "level must lie between 0 and 1"),
+        (lambda: paired_test([1, 2], [1]), r"got shapes \(2,\), \(1,\)"),
+        (lambda: paired_test([], []), "one value for each user"),
+        (lambda: paired_test([1, np.nan], [1, 2]), "1 users have a value that is not finite"),
+        (lambda: paired_test([1, 2], [1, 2], level=0), "level must lie between 0 and 1"),
         (lambda: seed_interval([1.0]), "at least two runs"),
         (lambda: seed_interval([1, 2], level=0), "level must lie between 0 and 1"),
     ],

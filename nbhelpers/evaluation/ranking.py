@@ -1,0 +1,235 @@
+"""What an evaluation of rankings returns: a row for each user, means, intervals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from nbhelpers.evaluation.metrics import (
+    auc,
+    hit_rate_at_k,
+    map_at_k,
+    mean_reciprocal_rank,
+    ndcg_at_k,
+    precision_at_k,
+    recall_at_k,
+)
+from nbhelpers.evaluation.statistics import PairedTest, bootstrap_interval, paired_test
+
+METRICS = ("hit_rate", "ndcg", "map", "reciprocal_rank", "precision", "recall", "auc")
+_COLUMNS = ("user_idx", "n_positives", "rank", *METRICS)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RankingScores:
+    """How well held-out positives were ranked.
+
+    Attributes
+    ----------
+    protocol : str
+        What was ranked.
+    k : int
+        Length of the lists.
+    per_user : DataFrame
+        One row for each user who has a held-out positive: ``user_idx``, ``n_positives``, ``rank``
+        (of the best positive), then the metrics ``hit_rate``, ``ndcg``, ``map`` (by the number of
+        positives), ``reciprocal_rank``, ``precision``, ``recall`` and ``auc``. ``auc`` is NaN
+        where every candidate is a positive.
+    lists : Tensor of int64, shape (n_users, min(k, n_candidates))
+        Items recommended, best first, in the order of ``per_user``; -1 where a list ends early.
+    n_left_out : int
+        Users without a held-out positive, of whom nothing can be said.
+    seconds : float
+        Of scoring, ranking and measuring.
+    """
+
+    protocol: str
+    k: int
+    per_user: pd.DataFrame
+    lists: Tensor
+    n_left_out: int
+    seconds: float
+
+    def mean(self, metric: str) -> float:
+        """Mean over users of a metric.
+
+        Parameters
+        ----------
+        metric : str
+            One of ``METRICS``.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        KeyError
+            If there is no such metric.
+        """
+        return float(self._values(metric).mean())
+
+    def interval(self, metric: str, *, level: float = 0.95, rng: int = 0) -> tuple[float, float]:
+        """Bootstrap interval of the mean: users are drawn again, with replacement.
+
+        Parameters
+        ----------
+        metric : str
+            One of ``METRICS``.
+        level : float
+            Share of resamples inside the interval.
+        rng : int
+            Seed.
+
+        Returns
+        -------
+        (float, float)
+        """
+        return bootstrap_interval(self._values(metric).to_numpy(), level=level, rng=rng)
+
+    def against(self, other: RankingScores, metric: str, *, rng: int = 0) -> PairedTest:
+        """Paired test of this model against another on the same users.
+
+        Parameters
+        ----------
+        other : RankingScores
+            Of the same protocol, ``k`` and users.
+        metric : str
+            One of ``METRICS``.
+        rng : int
+            Seed.
+
+        Returns
+        -------
+        PairedTest
+            Its difference is positive where this model is better.
+
+        Raises
+        ------
+        ValueError
+            If protocol, ``k`` or users differ.
+        """
+        if (self.protocol, self.k) != (other.protocol, other.k):
+            raise ValueError(
+                f"only like can be compared, got {self.protocol}, k {self.k}, "
+                f"and {other.protocol}, k {other.k}"
+            )
+        if not self.per_user["user_idx"].equals(other.per_user["user_idx"]):
+            raise ValueError("the users differ: evaluate both models on the same held-out pairs")
+        both = pd.concat([self._column(metric), other._column(metric)], axis=1).dropna()
+        return paired_test(*both.to_numpy().T, rng=rng)
+
+    def table(self, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
+        """Means and 95 % intervals, a row for each metric.
+
+        Parameters
+        ----------
+        metrics : sequence of str
+
+        Returns
+        -------
+        DataFrame
+            Indexed by metric, with ``mean``, ``low`` and ``high``.
+        """
+        rows = [(self.mean(name), *self.interval(name)) for name in metrics]
+        return pd.DataFrame(
+            rows, index=pd.Index(metrics, name="metric"), columns=["mean", "low", "high"]
+        )
+
+    def __repr__(self) -> str:
+        means = ", ".join(f"{name} {self.mean(name):.3f}" for name in METRICS)
+        return (
+            f"{self.protocol}, k = {self.k}, {len(self.per_user):,} users "
+            f"({self.n_left_out:,} without a held-out positive left out): {means}"
+        )
+
+    def _values(self, metric: str) -> pd.Series[float]:
+        return self._column(metric).dropna()
+
+    def _column(self, metric: str) -> pd.Series[float]:
+        if metric not in METRICS:
+            raise KeyError(f"no metric {metric!r}: choose among {', '.join(METRICS)}")
+        return self.per_user[metric]
+
+
+class Report:
+    """Room for the results of all users, filled block by block.
+
+    Parameters
+    ----------
+    n_users : int
+        How many will come.
+    k : int
+        Length of the lists, at least 1.
+    width : int
+        Places that a list can fill: ``k``, or the number of candidates if that is smaller.
+    """
+
+    def __init__(self, n_users: int, *, k: int, width: int) -> None:
+        self.k = k
+        self.filled = 0
+        # Made at once: small results kept between large blocks would fragment the memory.
+        self._values = torch.empty(n_users, len(_COLUMNS), dtype=torch.float64)
+        self._lists = torch.empty(n_users, width, dtype=torch.int64)
+
+    def add(
+        self, user_idx: Tensor, ranks: Tensor, lists: Tensor, *, n_candidates: int | Tensor
+    ) -> None:
+        """Measure some users.
+
+        Parameters
+        ----------
+        user_idx : Tensor of int, shape (batch,)
+        ranks : Tensor of int, shape (batch, n_positives)
+            Ascending, 0 where a user has fewer positives.
+        lists : Tensor of int, shape (batch, width)
+        n_candidates : int, or Tensor of int of shape (batch,)
+            All that were ranked, positives included.
+        """
+        ranks, k = ranks.cpu(), self.k
+        columns = (
+            user_idx,
+            (ranks > 0).sum(dim=1),
+            ranks[:, 0],
+            hit_rate_at_k(ranks, k),
+            ndcg_at_k(ranks, k),
+            map_at_k(ranks, k),
+            mean_reciprocal_rank(ranks),
+            precision_at_k(ranks, k),
+            recall_at_k(ranks, k),
+            auc(ranks, n_candidates),
+        )
+        rows = slice(self.filled, self.filled + len(user_idx))
+        self._values[rows] = torch.stack([column.double() for column in columns], dim=1)
+        self._lists[rows] = lists.cpu()
+        self.filled = rows.stop
+
+    def scores(self, protocol: str, *, n_left_out: int, started: float) -> RankingScores:
+        """What was found.
+
+        Parameters
+        ----------
+        protocol : str
+        n_left_out : int
+            Users without a held-out positive.
+        started : float
+            The time at the start, of ``time.perf_counter``.
+
+        Returns
+        -------
+        RankingScores
+        """
+        per_user = pd.DataFrame(self._values.numpy(), columns=list(_COLUMNS))
+        return RankingScores(
+            protocol=protocol,
+            k=self.k,
+            per_user=per_user.astype(dict.fromkeys(_COLUMNS[:3], "int64")),
+            lists=self._lists,
+            n_left_out=n_left_out,
+            seconds=time.perf_counter() - started,
+        )

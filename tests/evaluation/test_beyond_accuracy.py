@@ -1,0 +1,108 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nbhelpers.data.interactions import Interactions
+from nbhelpers.evaluation.beyond_accuracy import coverage, gini, novelty, popularity_share
+
+LISTS = torch.tensor([[0, 1], [0, 2], [0, 1]])
+
+
+def test_coverage_by_hand():
+    assert coverage(LISTS, n_items=4) == 0.75
+    assert coverage(LISTS, n_items=6) == 0.5
+
+
+def test_empty_places_count_nowhere():
+    short = torch.tensor([[0, -1], [-1, -1]])
+    assert coverage(short, n_items=2) == 0.5
+    assert gini(short, n_items=2) == 0.5
+    assert novelty(short, [1, 4], n_users=4)[0].item() == 2.0
+    assert popularity_share(short, [1, 4], head=0.5)[0].item() == 0.0
+    assert novelty(short, [1, 4], n_users=4)[1].isnan()
+    assert popularity_share(short, [1, 4])[1].isnan()
+
+
+def test_empty_lists_cover_nothing():
+    empty = torch.full((2, 3), -1)
+    assert coverage(empty, n_items=5) == 0.0
+    assert math.isnan(gini(empty, n_items=5))
+
+
+def test_gini_is_zero_when_all_items_are_shown_equally():
+    assert gini(torch.tensor([[0, 1], [2, 3]]), n_items=4) == 0.0
+
+
+def test_gini_of_a_single_item():
+    assert gini(torch.zeros(9, 1, dtype=torch.int64), n_items=4) == pytest.approx(1 - 1 / 4)
+
+
+def test_gini_is_half_the_relative_mean_difference():
+    # shown 3, 2, 1 and 0 times: differences of all ordered pairs sum to 20, the mean is 1.5
+    assert gini(LISTS, n_items=4) == pytest.approx(20 / 16 / 1.5 / 2)
+
+
+def test_novelty_by_hand():
+    # of 8 users 8, 4, 1 and 0 have the items: 0, 1, 3 and (as if one had it) 3 bits
+    assert novelty(torch.tensor([[0, 1], [2, 3]]), [8, 4, 1, 0], n_users=8).tolist() == [0.5, 3.0]
+
+
+def test_popularity_share_by_hand():
+    counts = [9, 5, 5, 1, 0]
+    lists = torch.tensor([[0, 1], [1, 3], [2, 4]])
+    assert popularity_share(lists, counts, head=0.2).tolist() == [0.5, 0.0, 0.0]
+    # two of five items; of the two with five users each the lower index
+    assert popularity_share(lists, counts, head=0.4).tolist() == [1.0, 0.5, 0.0]
+    assert popularity_share(lists, counts, head=1).tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(("head", "n_popular"), [(0.1, 1), (0.3, 3), (0.31, 4), (0.7, 7)])
+def test_head_is_rounded_up_to_whole_items(head, n_popular):
+    shares = popularity_share(torch.arange(10).unsqueeze(1), range(10, 0, -1), head=head)
+    assert shares.sum() == n_popular
+
+
+def test_counts_come_from_interactions():
+    seen = Interactions([0, 1, 1], [0, 0, 1], n_users=2, n_items=2)
+    lists = torch.tensor([[0, 1]])
+    assert novelty(lists, seen.item_counts, n_users=2).item() == 0.5
+    assert popularity_share(lists, seen.item_counts, head=0.5).item() == 0.5
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.lists(st.integers(-1, 5), min_size=3, max_size=3), min_size=1, max_size=6))
+def test_values_stay_in_bounds_and_names_of_items_do_not_matter(rows):
+    lists = torch.tensor(rows)
+    renamed = torch.tensor([3, 5, 0, 1, 4, 2, -1])[lists]
+    counts = torch.tensor([8, 0, 3, 1, 6, 2])
+    new_counts = torch.empty_like(counts)
+    new_counts[torch.tensor([3, 5, 0, 1, 4, 2])] = counts
+    assert 0 <= coverage(lists, n_items=6) == coverage(renamed, n_items=6) <= 1
+    unequal = gini(lists, n_items=6), gini(renamed, n_items=6)
+    assert unequal[0] == pytest.approx(unequal[1], nan_ok=True)
+    assert math.isnan(unequal[0]) or 0 <= unequal[0] <= 5 / 6 + 1e-12
+    bits = novelty(lists, counts, n_users=8)
+    assert bits.equal(novelty(renamed, new_counts, n_users=8)) or bits.isnan().any()
+    assert ((bits >= 0) & (bits <= 3) | bits.isnan()).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: coverage(LISTS, n_items=2), "1 listed items lie outside 0 to 1, e.g. 2"),
+        (lambda: gini(LISTS, n_items=1), "3 listed items lie outside 0 to 0"),
+        (lambda: coverage(torch.tensor([[-2]]), n_items=2), "e.g. -2"),
+        (lambda: coverage(torch.zeros(2), n_items=2), r"got torch.float32 of shape \(2,\)"),
+        (lambda: novelty(LISTS, [1, 1], n_users=2), "1 listed items lie outside 0 to 1"),
+        (lambda: novelty(LISTS, [1, 1, 3], n_users=2), "in 0 to 2 users, got 3"),
+        (lambda: novelty(LISTS, [1, 1, -1], n_users=2), "in 0 to 2 users, got -1"),
+        (lambda: popularity_share(LISTS, [1, 1, 1], head=0), "head must lie above 0"),
+        (lambda: popularity_share(LISTS, [1, 1, 1], head=1.1), "head must lie above 0"),
+    ],
+)
+def test_bad_input_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
