@@ -1,0 +1,243 @@
+"""Training in Lightning: what is learned, logged and kept, and going on after a stop."""
+
+import warnings
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from nbhelpers.data.batches import InBatch, PairBatches
+from nbhelpers.data.interactions import Interactions
+from nbhelpers.data.sampling import ExactNegatives
+from nbhelpers.models.implicit import MatrixFactorization
+from nbhelpers.models.ncf import MLP, TwoTower
+from nbhelpers.training.batches import ResumableBatches
+from nbhelpers.training.lightning import (
+    InBatchModule,
+    PairModule,
+    RetrievalData,
+    quiet_trainer,
+    restore_best,
+    training_log,
+)
+from nbhelpers.training.loop import seed_everything
+from nbhelpers.training.losses import softmax_loss
+
+# Even users like even items, odd users odd ones; one pair a user (user u, item u) is left out.
+KNOWN = [(user, item) for user in range(8) for item in range(8) if (user + item) % 2 == 0]
+TRAIN = Interactions(
+    *torch.tensor([pair for pair in KNOWN if pair[0] != pair[1]]).T, n_users=8, n_items=8
+)
+
+
+@pytest.fixture(autouse=True)
+def no_progress_bar(monkeypatch):
+    monkeypatch.setenv("CI", "1")
+
+
+def pair_batches(batch_size=6):
+    generator = torch.Generator().manual_seed(1)
+    sampler = ExactNegatives(TRAIN)
+    return PairBatches(TRAIN, sampler, batch_size=batch_size, n_negatives=3, generator=generator)
+
+
+def pair_module(seed=0, **settings):
+    seed_everything(seed)
+    return PairModule(MatrixFactorization(8, 8, 2), lr=0.03, **settings)
+
+
+def trainer(folder, n_epochs, **settings):
+    return quiet_trainer(folder, n_epochs=n_epochs, device="cpu", **settings)
+
+
+def weights(module):
+    return torch.cat([weight.detach().flatten() for weight in module.parameters()])
+
+
+def finds_the_left_out_item(model):
+    scores = model.score_users(torch.arange(8)).masked_fill(TRAIN.dense(torch.arange(8)), -99.0)
+    return {"hit_rate": (scores.argmax(dim=1) == torch.arange(8)).float().mean().item()}
+
+
+MODULES = {
+    "logistic": (pair_module, pair_batches),
+    "softmax": (lambda: pair_module(loss=softmax_loss), pair_batches),
+    "network": (
+        lambda: (seed_everything(0), PairModule(MLP(8, 8, 8), lr=0.03))[1],
+        pair_batches,
+    ),
+    "two towers in batch": (
+        lambda: (seed_everything(0), InBatchModule(TwoTower(8, 8, 4), TRAIN, lr=0.03))[1],
+        lambda: InBatch(TRAIN, batch_size=6, generator=torch.Generator().manual_seed(1)),
+    ),
+    "factorization in batch": (
+        lambda: InBatchModule(MatrixFactorization(8, 8, 2), TRAIN, lr=0.03),
+        lambda: InBatch(TRAIN, batch_size=6, generator=torch.Generator().manual_seed(1)),
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "batches"), MODULES.values(), ids=MODULES.keys())
+def test_left_out_item_of_the_checkerboard_comes_first(make, batches, tmp_path):
+    module = make()
+    trainer(tmp_path, 25).fit(module, RetrievalData(batches()))
+    assert finds_the_left_out_item(module.model) == {"hit_rate": 1.0}
+
+
+def test_training_equals_a_plain_loop(tmp_path):
+    module, data = pair_module(), RetrievalData(pair_batches())
+    trainer(tmp_path, 2).fit(module, data)
+    plain = pair_module().model
+    optimizer = torch.optim.Adam(plain.parameters(), lr=0.03)
+    batches = pair_batches()
+    for _ in range(2):
+        for user_idx, item_idx, negatives in batches:
+            scores = [plain(user_idx, column) for column in (item_idx, *negatives.T)]
+            target = [torch.ones_like(scores[0]), *(torch.zeros_like(s) for s in scores[1:])]
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(
+                torch.stack(scores), torch.stack(target)
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    torch.testing.assert_close(weights(module), weights(plain), atol=1e-6, rtol=1e-5)
+
+
+class StopWithin(pl.Callback):
+    """Keeps a checkpoint after some steps, wherever that is in a pass."""
+
+    def __init__(self, n_steps, path):
+        self.n_steps, self.path = n_steps, path
+
+    def on_train_batch_end(self, trainer, *_):
+        if trainer.global_step == self.n_steps:
+            trainer.save_checkpoint(self.path)
+
+
+def validated():
+    return pair_module(validate=finds_the_left_out_item)
+
+
+def test_resuming_from_the_end_of_an_epoch_changes_nothing(tmp_path):
+    whole, halves, stopped = validated(), validated(), validated()
+    trainer(tmp_path / "whole", 4).fit(whole, RetrievalData(pair_batches()))
+    first = trainer(tmp_path / "halves", 2)
+    first.fit(stopped, RetrievalData(pair_batches()))
+    assert not torch.equal(weights(stopped), weights(whole))
+    second, last = trainer(tmp_path / "halves", 4), first.checkpoint_callback.last_model_path
+    second.fit(halves, RetrievalData(pair_batches()), ckpt_path=last)
+    assert torch.equal(weights(halves), weights(whole))
+    assert training_log(second).index.tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("n_steps", [1, 3, 4, 6, 8, 9])  # a pass has 4
+def test_resuming_from_within_a_pass_changes_nothing(n_steps, tmp_path):
+    whole, resumed = pair_module(), pair_module(seed=5)
+    path = tmp_path / "stop.ckpt"
+    first = trainer(tmp_path, 3)
+    first.callbacks.append(StopWithin(n_steps, path))
+    first.fit(whole, RetrievalData(pair_batches()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        second = trainer(tmp_path, 3)
+        second.fit(resumed, RetrievalData(pair_batches()), ckpt_path=path)
+    assert second.global_step == first.global_step == 12
+    assert torch.equal(weights(resumed), weights(whole))
+
+
+def test_negatives_are_redrawn_in_each_epoch():
+    batches = ResumableBatches(pair_batches())
+    first, second = ([batch[2].tolist() for batch in batches] for _ in range(2))
+    assert first != second
+
+
+def test_patience_ends_the_run_and_the_best_epoch_comes_back(tmp_path):
+    values, seen = iter([0.1, 0.5, 0.4, 0.3, 0.2, 0.9]), []
+
+    def validate(model):
+        seen.append(weights(model))
+        return {"ndcg": next(values)}
+
+    module = pair_module(validate=validate)
+    run = trainer(tmp_path, 50, monitor="ndcg", mode="max", patience=3)
+    run.fit(module, RetrievalData(pair_batches()))
+    assert len(seen) == 5
+    assert restore_best(run) == pytest.approx(0.5)
+    assert torch.equal(weights(module), seen[1])
+
+
+def test_log_has_a_row_for_each_epoch(tmp_path):
+    values = iter([0.25, 0.5])
+    run = trainer(tmp_path, 2)
+    module = pair_module(validate=lambda model: {"ndcg": next(values), "auc": 0.75})
+    run.fit(module, RetrievalData(pair_batches()))
+    log = training_log(run)
+    assert log.index.tolist() == [1, 2]
+    assert log["ndcg"].tolist() == [0.25, 0.5]
+    assert log["auc"].tolist() == [0.75, 0.75]
+    assert log["train_loss"].between(0.3, 0.8).all()
+
+
+def test_model_is_validated_in_evaluation_mode_without_gradients(tmp_path):
+    modes = []
+
+    def validate(model):
+        modes.append((model.training, torch.is_grad_enabled()))
+        return {}
+
+    module = pair_module(validate=validate)
+    module.model.register_forward_pre_hook(lambda model, _: modes.append(model.training))
+    trainer(tmp_path, 2).fit(module, RetrievalData(pair_batches(batch_size=24)))
+    assert modes == [True, (False, False), True, (False, False)]
+    assert not module.model.training
+
+
+def test_loss_that_is_not_finite_ends_the_run(tmp_path):
+    module = pair_module(loss=lambda positive, negative: positive.sum() * float("nan"))
+    with pytest.raises(FloatingPointError, match="mean loss of epoch 1 is nan: lower lr"):
+        trainer(tmp_path, 3).fit(module, RetrievalData(pair_batches()))
+
+
+def test_own_optimizer_is_used(tmp_path):
+    module = pair_module(make_optimizer=lambda weights: torch.optim.SGD(weights, lr=0.0))
+    before = weights(module).clone()
+    trainer(tmp_path, 1).fit(module, RetrievalData(pair_batches()))
+    assert torch.equal(weights(module), before)
+
+
+def test_items_of_a_batch_that_a_user_likes_are_no_negatives():
+    """Even users and even items alone: nothing is left to tell apart."""
+    module = InBatchModule(TwoTower(8, 8, 4), TRAIN)
+    even = torch.tensor([0, 2, 4]), torch.tensor([2, 4, 6])
+    loss = module.batch_loss(even).item()
+    # user 4 has never met item 4, user 2 never item 2: one negative each; user 0 has none
+    with torch.no_grad():
+        scores = module.model.score_users(even[0]) - module.log_q
+    gaps = [scores[1, 2] - scores[1, 4], scores[2, 4] - scores[2, 6]]
+    wanted = sum(torch.nn.functional.softplus(gap) for gap in gaps) / 3
+    assert loss == pytest.approx(wanted.item(), rel=1e-5)
+
+
+def test_default_correction_is_the_share_of_the_positives():
+    lopsided = Interactions([0, 1, 2, 2], [0, 0, 0, 1], n_users=3, n_items=2)
+    module = InBatchModule(TwoTower(3, 2, 4), lopsided)
+    torch.testing.assert_close(module.log_q.exp(), torch.tensor([0.75, 0.25]))
+
+
+def test_nothing_is_printed_and_nothing_warned(tmp_path, capfd, caplog):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for folder in (tmp_path, tmp_path):  # the second run meets the files of the first
+            module, run = (
+                validated(),
+                trainer(folder, 2, monitor="hit_rate", mode="max", patience=1),
+            )
+            run.fit(module, RetrievalData(pair_batches()))
+            restore_best(run)
+    assert capfd.readouterr() == ("", "")
+    assert caplog.text == ""
+
+
+def test_trainer_without_a_kept_epoch_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no epoch was kept"):
+        restore_best(trainer(tmp_path, 1))
