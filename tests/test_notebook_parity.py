@@ -7,7 +7,7 @@ import jupytext
 import pytest
 import torch
 
-from nbhelpers.models import explicit, genres, history
+from nbhelpers.models import explicit, genres, heads, history
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 PAIRS = torch.tensor([0, 5, 5, 2]), torch.tensor([8, 0, 3, 3])
@@ -105,3 +105,25 @@ def test_genre_bag_of_04b_is_that_of_the_package(pooling):
     ours.load_state_dict(theirs.state_dict())
     items = torch.tensor([2, 0, 1, 0])
     torch.testing.assert_close(ours(items), theirs(items))
+
+
+def test_categorical_rating_of_04e_is_that_of_the_package():
+    theirs = shown("04e_classes_and_order")["CategoricalRating"](6, 9, 4)
+    ours = heads.CategoricalRating(6, 9, 4)
+    assert type(theirs).__module__ != type(ours).__module__
+    ours.load_state_dict(theirs.state_dict())
+    torch.testing.assert_close(ours(*PAIRS), theirs(*PAIRS))
+    torch.testing.assert_close(ours.log_probabilities(*PAIRS), theirs.log_probabilities(*PAIRS))
+
+
+def test_ordinal_rating_of_04e_is_that_of_the_package():
+    theirs = shown("04e_classes_and_order")["OrdinalRating"](explicit.DotProductBias(6, 9, 4))
+    ours = heads.OrdinalRating(explicit.DotProductBias(6, 9, 4))
+    assert type(theirs).__module__ != type(ours).__module__
+    torch.testing.assert_close(ours.thresholds(), theirs.thresholds())
+    with torch.no_grad():
+        theirs.steps.copy_(torch.tensor([0.5, -1.0, 2.0]))
+        theirs.scorer.user_bias.weight.copy_(torch.arange(-3.0, 3.0).unsqueeze(1))
+    ours.load_state_dict(theirs.state_dict())
+    torch.testing.assert_close(ours(*PAIRS), theirs(*PAIRS))
+    torch.testing.assert_close(ours.log_probabilities(*PAIRS), theirs.log_probabilities(*PAIRS))
