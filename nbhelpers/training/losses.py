@@ -1,10 +1,18 @@
-"""Losses of ranking that torch lacks: positives against sampled negatives."""
+"""Losses of ranking that torch lacks: positives against sampled negatives.
+
+All but ``sampled_softmax_loss`` take the scores of positives, shape (batch,), and of negatives,
+shape (batch, n_negatives), row k holding those drawn for positive k. ``partial_credit`` wraps any
+of these.
+"""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from nbhelpers.training.credit import partial_credit as partial_credit
 
 
 def logistic_loss(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
@@ -47,6 +55,135 @@ def softmax_loss(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
     """
     scores = torch.cat([positive_scores.unsqueeze(1), negative_scores], dim=1)
     return (scores.logsumexp(dim=1) - positive_scores).mean()
+
+
+def bpr_loss(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
+    """Mean of -log sigmoid(positive - negative): each positive should beat each of its negatives.
+
+    Parameters
+    ----------
+    positive_scores : Tensor of float, shape (batch,)
+    negative_scores : Tensor of float, shape (batch, n_negatives)
+
+    Returns
+    -------
+    Tensor of float, shape ()
+        Mean over the ``batch * n_negatives`` pairs; 0.69 for equal scores.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other, or there is no pair.
+
+    References
+    ----------
+    Rendle et al. (2009), BPR: Bayesian Personalized Ranking from Implicit Feedback, sec. 4.1,
+    https://arxiv.org/abs/1205.2618. The criterion's norm of the parameters is left to ``wd``.
+    """
+    return functional.softplus(-_leads(positive_scores, negative_scores)).mean()
+
+
+def hinge_loss(positive_scores: Tensor, negative_scores: Tensor, *, margin: float = 1.0) -> Tensor:
+    """Mean of what each positive lacks to lead each of its negatives by ``margin``.
+
+    Parameters
+    ----------
+    positive_scores : Tensor of float, shape (batch,)
+    negative_scores : Tensor of float, shape (batch, n_negatives)
+    margin : float
+        In units of the scores. A pair further apart costs nothing, and moves nothing.
+
+    Returns
+    -------
+    Tensor of float, shape ()
+        Mean over the ``batch * n_negatives`` pairs; ``margin`` for equal scores.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other, or there is no pair.
+
+    References
+    ----------
+    Joachims (2002), Optimizing Search Engines using Clickthrough Data, optimization problem 1
+    (its slacks, without the norm), https://doi.org/10.1145/775047.775067
+    """
+    return (margin - _leads(positive_scores, negative_scores)).relu().mean()
+
+
+def adaptive_hinge_loss(
+    positive_scores: Tensor, negative_scores: Tensor, *, margin: float = 1.0
+) -> Tensor:
+    """``hinge_loss`` against the hardest negative of each row alone, the one that scores highest.
+
+    Parameters
+    ----------
+    positive_scores, negative_scores, margin
+        As for ``hinge_loss``. More negatives make the hardest harder.
+
+    Returns
+    -------
+    Tensor of float, shape ()
+        Mean over the positives.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other, or there is no pair.
+
+    References
+    ----------
+    Kula (2017), Spotlight, adaptive hinge, https://maciejkula.github.io/spotlight/losses.html
+    """
+    hardest = _leads(positive_scores, negative_scores).min(dim=1).values  # (batch,)
+    return (margin - hardest).relu().mean()
+
+
+def warp_loss(
+    positive_scores: Tensor, negative_scores: Tensor, *, n_items: int, margin: float = 1.0
+) -> Tensor:
+    """Mean hinge of each row's first violator, weighted by the rank that its place suggests.
+
+    Negatives are tried in their order, until one comes within ``margin`` of the positive. If that
+    takes N tries, about ``(n_items - 1) / N`` items do so: the fewer tries, the worse the rank,
+    and the higher the weight, L(rank) = 1 + 1/2 + ... + 1/rank.
+
+    Parameters
+    ----------
+    positive_scores : Tensor of float, shape (batch,)
+    negative_scores : Tensor of float, shape (batch, n_negatives)
+        In the order drawn. A row without a violator costs nothing.
+    n_items : int
+        Size of the catalog, at least 2.
+    margin : float
+        In units of the scores.
+
+    Returns
+    -------
+    Tensor of float, shape ()
+        Mean over the positives. A higher score of the positive can raise it: a harder violator
+        may come first then.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other, there is no pair, or ``n_items`` is below 2.
+
+    References
+    ----------
+    Weston et al. (2011), WSABIE: Scaling Up To Large Vocabulary Image Annotation, algorithm 1,
+    https://www.ijcai.org/Abstract/11/460. The paper draws up to ``n_items - 1`` negatives, here
+    the search ends with those given: low ranks go unseen. It also bounds the norm of the vectors.
+    """
+    if n_items < 2:
+        raise ValueError(f"n_items must be at least 2, got {n_items}")
+    lacks = (margin - _leads(positive_scores, negative_scores)).relu()  # (batch, n_negatives)
+    first = (lacks > 0).int().argmax(dim=1)  # (batch,): 0 where there is none, and lacks are 0
+    ranks = (n_items - 1) // torch.arange(1, lacks.shape[1] + 1)  # (n_negatives,), by tries
+    # L(rank) is digamma(rank + 1) plus Euler's constant: no sum over the catalog
+    weights = torch.digamma(ranks.double() + 1) + np.euler_gamma  # (n_negatives,)
+    weights = weights.to(lacks.dtype).to(lacks.device)[first]  # (batch,)
+    return (weights * lacks.gather(1, first.unsqueeze(1)).squeeze(1)).mean()
 
 
 def sampled_softmax_loss(
@@ -104,6 +241,22 @@ def sampled_softmax_loss(
     corrected = scores if log_q is None else scores - log_q
     corrected = corrected.masked_fill(not_negative, -torch.inf)
     return functional.cross_entropy(corrected, torch.arange(n_rows, device=scores.device))
+
+
+def _leads(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
+    """Positive minus negative, shape (batch, n_negatives)."""
+    if positive_scores.dim() != 1 or not len(positive_scores):
+        raise ValueError(
+            "positive_scores must have the shape (batch,), with at least one row, "
+            f"got {tuple(positive_scores.shape)}"
+        )
+    shape, n_rows = tuple(negative_scores.shape), len(positive_scores)
+    if len(shape) != 2 or shape[0] != n_rows or not shape[1]:
+        raise ValueError(
+            f"negative_scores must have the shape ({n_rows}, n_negatives), with at least one "
+            f"negative for each of the {n_rows} positives, got {shape}"
+        )
+    return positive_scores.unsqueeze(1) - negative_scores
 
 
 def _check_shapes(
