@@ -15,13 +15,13 @@ from torch import Tensor
 
 
 def coverage(lists: Tensor, *, n_items: int) -> float:
-    """Share of the catalogue that is in the list of at least one user.
+    """Share of the catalog that is in the list of at least one user.
 
     Parameters
     ----------
     lists : Tensor of int, shape (n_users, k)
     n_items : int
-        Size of the catalogue.
+        Size of the catalog.
 
     Returns
     -------
@@ -31,7 +31,7 @@ def coverage(lists: Tensor, *, n_items: int) -> float:
     Raises
     ------
     ValueError
-        If an index lies outside the catalogue.
+        If an index lies outside the catalog.
     """
     return float((_exposure(lists, n_items) > 0).double().mean())
 
@@ -43,7 +43,7 @@ def gini(lists: Tensor, *, n_items: int) -> float:
     ----------
     lists : Tensor of int, shape (n_users, k)
     n_items : int
-        Size of the catalogue.
+        Size of the catalog.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def gini(lists: Tensor, *, n_items: int) -> float:
     Raises
     ------
     ValueError
-        If an index lies outside the catalogue.
+        If an index lies outside the catalog.
 
     References
     ----------
@@ -86,7 +86,7 @@ def novelty(lists: Tensor, item_counts: ArrayLike, *, n_users: int) -> Tensor:
     Raises
     ------
     ValueError
-        If an index lies outside the catalogue, or a count outside 0 to ``n_users``.
+        If an index lies outside the catalog, or a count outside 0 to ``n_users``.
 
     References
     ----------
@@ -109,7 +109,7 @@ def popularity_share(lists: Tensor, item_counts: ArrayLike, *, head: float = 0.2
     item_counts : array of int, shape (n_items,)
         Users of each item in training, ``Interactions.item_counts``.
     head : float
-        The popular part of the catalogue, above 0 and up to 1, rounded up to whole items; of
+        The popular part of the catalog, above 0 and up to 1, rounded up to whole items; of
         equally popular items the lowest index first.
 
     Returns
@@ -120,7 +120,7 @@ def popularity_share(lists: Tensor, item_counts: ArrayLike, *, head: float = 0.2
     Raises
     ------
     ValueError
-        If an index lies outside the catalogue, or ``head`` outside its range.
+        If an index lies outside the catalog, or ``head`` outside its range.
     """
     if not 0 < head <= 1:
         raise ValueError(f"head must lie above 0 and up to 1, got {head}")

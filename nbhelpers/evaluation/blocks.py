@@ -28,7 +28,7 @@ def score_blocks(
     Parameters
     ----------
     model : object with ``score_users``
-        Its scores may have one column more than the catalogue, for the unknown item: it is cut.
+        Its scores may have one column more than the catalog, for the unknown item: it is cut.
     held_out : Interactions
     scores_at_once : int
         As many users make a block as fit, and at least one.

@@ -87,12 +87,12 @@ def evaluate_ranking(
     k: int = 10,
     scores_at_once: int = 1_000_000,
 ) -> RankingScores:
-    """Rank the whole catalogue for each user, without what the user has seen: the default.
+    """Rank the whole catalog for each user, without what the user has seen: the default.
 
     Parameters
     ----------
     model : object with ``score_users``
-        Columns beyond the catalogue (a row for the unknown) are cut off.
+        Columns beyond the catalog (a row for the unknown) are cut off.
     held_out : Interactions
         Positives to find; users without any are left out and counted.
     seen : Interactions
@@ -121,7 +121,7 @@ def evaluate_ranking(
             f"{both:,} of {len(held_out):,} held-out pairs are also in seen, where they would "
             f"be masked: split before, and drop what repeats"
         )
-    return _evaluate_catalogue(
+    return _evaluate_catalog(
         model, held_out, seen=seen, k=k, scores_at_once=scores_at_once, protocol=_MASKED
     )
 
@@ -129,7 +129,7 @@ def evaluate_ranking(
 def evaluate_unmasked(
     model: Scorer, held_out: Interactions, *, k: int = 10, scores_at_once: int = 1_000_000
 ) -> RankingScores:
-    """Rank the whole catalogue for each user, with what the user has seen before.
+    """Rank the whole catalog for each user, with what the user has seen before.
 
     Films already watched then crowd the lists: a contrast to ``evaluate_ranking``, and the right
     protocol only where things are consumed again.
@@ -146,7 +146,7 @@ def evaluate_unmasked(
     -------
     RankingScores
     """
-    return _evaluate_catalogue(
+    return _evaluate_catalog(
         model, held_out, seen=None, k=k, scores_at_once=scores_at_once, protocol=_UNMASKED
     )
 
@@ -160,7 +160,7 @@ def evaluate_sampled(
     k: int = 10,
     scores_at_once: int = 1_000_000,
 ) -> RankingScores:
-    """Rank one positive of each user among sampled candidates: easier than the catalogue.
+    """Rank one positive of each user among sampled candidates: easier than the catalog.
 
     Parameters
     ----------
@@ -199,12 +199,12 @@ def evaluate_sampled(
     return report.scores(protocol, n_left_out=held_out.n_users - report.filled, started=started)
 
 
-_MASKED = "whole catalogue, seen items masked"
-_UNMASKED = "whole catalogue, nothing masked"
+_MASKED = "whole catalog, seen items masked"
+_UNMASKED = "whole catalog, nothing masked"
 
 
 @torch.no_grad()
-def _evaluate_catalogue(
+def _evaluate_catalog(
     model: Scorer,
     held_out: Interactions,
     *,

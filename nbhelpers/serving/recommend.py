@@ -128,7 +128,7 @@ def similar_items(
     items : Vocabulary or Interactions
         Interactions with ``item_metadata`` add the titles.
     k : int
-        Length of the list, at least 1. Above the catalogue there are fewer rows.
+        Length of the list, at least 1. Above the catalog there are fewer rows.
 
     Returns
     -------

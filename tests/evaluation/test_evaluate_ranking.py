@@ -99,14 +99,14 @@ def test_masked_evaluation_agrees_with_a_plain_loop(parts, scores, k):
     found = evaluate_ranking(Table(scores), held_out, seen=seen, k=k)
     pd.testing.assert_frame_equal(found.per_user, plain_loop(scores, held_out, seen, k))
     assert found.n_left_out == 2
-    assert (found.k, found.protocol) == (k, "whole catalogue, seen items masked")
+    assert (found.k, found.protocol) == (k, "whole catalog, seen items masked")
 
 
 def test_unmasked_evaluation_agrees_with_a_plain_loop(parts, scores):
     _, held_out = parts
     found = evaluate_unmasked(Table(scores), held_out, k=5)
     pd.testing.assert_frame_equal(found.per_user, plain_loop(scores, held_out, NOTHING, 5))
-    assert found.protocol == "whole catalogue, nothing masked"
+    assert found.protocol == "whole catalog, nothing masked"
 
 
 def test_masking_changes_what_is_measured(parts):
@@ -239,7 +239,7 @@ def test_printed_line_says_what_was_measured(parts, scores):
     found = evaluate_ranking(Table(scores), parts[1], seen=parts[0])
     line = repr(found)
     assert line.startswith(
-        "whole catalogue, seen items masked, k = 10, 28 users (2 without a held-out positive"
+        "whole catalog, seen items masked, k = 10, 28 users (2 without a held-out positive"
     )
     assert f"ndcg {found.mean('ndcg'):.3f}" in line
 
@@ -271,7 +271,7 @@ def test_only_like_is_compared(parts, scores):
     one = evaluate_ranking(Table(scores), held_out, seen=seen)
     with pytest.raises(ValueError, match="only like can be compared"):
         one.against(evaluate_unmasked(Table(scores), held_out), "auc")
-    with pytest.raises(ValueError, match="k 10, and whole catalogue, seen items masked, k 5"):
+    with pytest.raises(ValueError, match="k 10, and whole catalog, seen items masked, k 5"):
         one.against(evaluate_ranking(Table(scores), held_out, seen=seen, k=5), "auc")
     fewer = Interactions([1], held_out.items_of(1)[:1], n_users=N_USERS, n_items=N_ITEMS)
     with pytest.raises(ValueError, match="the users differ"):

@@ -157,7 +157,7 @@ def test_auc_needs_a_positive_and_another_candidate():
     assert values[2].item() == 0.5
 
 
-def test_k_above_the_catalogue_finds_all_but_precision_divides_by_k():
+def test_k_above_the_catalog_finds_all_but_precision_divides_by_k():
     ranks = torch.tensor([[1, 2, 4]])  # of four items
     assert hit_rate_at_k(ranks, 100).item() == recall_at_k(ranks, 100).item() == 1.0
     assert precision_at_k(ranks, 100).item() == 0.03

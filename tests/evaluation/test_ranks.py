@@ -134,7 +134,7 @@ def test_lists_leave_out_masked_candidates():
     assert top_k_lists(scores, 2).tolist() == [[1, -1], [2, 0]]
 
 
-def test_lists_end_with_the_catalogue():
+def test_lists_end_with_the_catalog():
     assert top_k_lists(torch.tensor([[1.0, 2.0]]), 10).tolist() == [[1, 0]]
 
 

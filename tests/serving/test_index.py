@@ -78,7 +78,7 @@ def test_exact_search_holds_no_more_scores_than_allowed(rng, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", [ExactIndex, ApproximateIndex])
-def test_k_above_the_catalogue_lists_everything_once(rng, kind):
+def test_k_above_the_catalog_lists_everything_once(rng, kind):
     vectors = whole_numbers(rng, 5, 3)
     scores, item_idx = kind(vectors).search(whole_numbers(rng, 2, 3), 99)
     assert scores.shape == (2, 5)

@@ -156,7 +156,7 @@ def test_a_bad_request_is_refused(model, seen, user_id, settings, message):
         recommend(model, user_id, seen=seen, **settings)
 
 
-def test_scores_of_another_catalogue_are_refused(seen):
+def test_scores_of_another_catalog_are_refused(seen):
     with pytest.raises(
         ValueError, match=r"1 users and 5 items is required, got the shape \(1, 3\)"
     ):
