@@ -11,6 +11,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from nbhelpers.data.synthetic import make_ratings
 from nbhelpers.teaching.readme import refreshed
 
 ROOT = Path(__file__).parents[1]
@@ -220,3 +221,13 @@ def test_no_data_or_model_file_is_committed():
         assert path.name not in names
         assert path.suffix not in suffixes
         assert path.stat().st_size < 1_500_000, path
+
+
+def test_readme_example_runs_on_a_file_of_ones_own(tmp_path, monkeypatch, capsys):
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    make_ratings(60, 40, 900, rng=0).ratings.to_csv(tmp_path / "mine.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "README.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert "hit_rate" in printed
+    assert re.search(r"^9 +10 ", printed, re.M), "a list of ten"
