@@ -266,7 +266,7 @@ def quiet_trainer(
             EarlyStopping(monitor, mode=mode, patience=patience, check_on_train_epoch_end=True)
         )
     return pl.Trainer(
-        max_epochs=n_epochs,
+        max_epochs=int(n_epochs),
         accelerator={"cuda": "gpu"}.get(device.type, device.type),
         devices=1 if device.index is None else [device.index],
         logger=CSVLogger(folder, name=""),
