@@ -7,7 +7,8 @@ import jupytext
 import pytest
 import torch
 
-from nbhelpers.models import explicit, genres, heads, history
+from nbhelpers.models import explicit, genres, heads, history, ncf
+from nbhelpers.training import lightning, losses
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 PAIRS = torch.tensor([0, 5, 5, 2]), torch.tensor([8, 0, 3, 3])
@@ -127,3 +128,29 @@ def test_ordinal_rating_of_04e_is_that_of_the_package():
     ours.load_state_dict(theirs.state_dict())
     torch.testing.assert_close(ours(*PAIRS), theirs(*PAIRS))
     torch.testing.assert_close(ours.log_probabilities(*PAIRS), theirs.log_probabilities(*PAIRS))
+
+
+@pytest.mark.parametrize("name", ["GMF", "MLP", "NeuMF"])
+def test_networks_of_05b_are_those_of_the_package(name):
+    theirs, ours = shown("05b_ncf_in_lightning")[name](6, 9, 4), getattr(ncf, name)(6, 9, 4)
+    assert type(theirs).__module__ != type(ours).__module__
+    ours.load_state_dict(theirs.state_dict())
+    torch.testing.assert_close(ours(*PAIRS), theirs(*PAIRS))
+
+
+def test_pair_module_of_05b_is_that_of_the_package():
+    names, batch = shown("05b_ncf_in_lightning"), (*PAIRS, torch.tensor([[1, 2]] * 4))
+    model = ncf.GMF(6, 9, 4)
+    theirs, ours = names["PairModule"](model, lr=0.1), lightning.PairModule(model, lr=0.1)
+    assert type(theirs).__module__ != type(ours).__module__
+    torch.testing.assert_close(ours.batch_loss(batch), theirs.batch_loss(batch))
+    theirs, ours = theirs.configure_optimizers(), ours.configure_optimizers()
+    assert theirs.defaults["lr"] == ours.defaults["lr"] == 0.1
+    assert theirs.defaults["weight_decay"] == ours.defaults["weight_decay"] == 0
+
+
+def test_logistic_loss_of_05b_is_that_of_the_package():
+    theirs = shown("05b_ncf_in_lightning")["logistic_loss"]
+    assert theirs.__module__ != losses.logistic_loss.__module__
+    scores = torch.linspace(-4, 4, 3), torch.linspace(-40, 40, 12).view(3, 4)
+    torch.testing.assert_close(losses.logistic_loss(*scores), theirs(*scores))
