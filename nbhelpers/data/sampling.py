@@ -39,7 +39,8 @@ class ExactNegatives:
     interactions : Interactions
         Their positives are never drawn.
     avoid : Interactions, optional
-        More positives never to draw, such as those held out.
+        More positives never to draw, known when the model trains. Test positives are not: what
+        is never drawn stands out, and the model would learn which items were hidden.
 
     Raises
     ------
