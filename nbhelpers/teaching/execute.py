@@ -23,6 +23,9 @@ from nbhelpers.teaching.pairs import from_md, sources, write
 CELL_SECONDS = 300
 NOTEBOOK_SECONDS = 900
 REPORT = "run_report.csv"
+# Two threads wait for each other, and nobody watches a progress bar that is not stored.
+QUIET = {"OMP_NUM_THREADS": "1", "CI": "true"}
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class NotebookFailedError(RuntimeError):
@@ -92,7 +95,7 @@ def run_in_process(path: Path, *, seconds: float = NOTEBOOK_SECONDS) -> dict[str
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env={"OMP_NUM_THREADS": "1", **os.environ},  # two threads wait for each other
+        env={**QUIET, **os.environ},
     )
     try:
         out, err = child.communicate(timeout=seconds)
@@ -172,10 +175,15 @@ def clean(notebook: NotebookNode) -> None:
             continue
         if "unstored-output" in cell.metadata.get("tags", []):
             cell.outputs = []
-        cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+        cell.outputs = [output for output in cell.outputs if not _passing(output)]
         for output in cell.outputs:
             if "text" in output:
                 output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
+
+
+def _passing(output: NotebookNode) -> bool:
+    """Whether an output means nothing once the run is over: a warning, a bar, a widget."""
+    return output.get("name") == "stderr" or WIDGET in output.get("data", {})
 
 
 def _why(error: Exception) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pandas as pd
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -260,11 +260,11 @@ def quiet_trainer(
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    callbacks: list[pl.Callback] = [kept]
+    bar = [] if "CI" in os.environ else [TQDMProgressBar(refresh_rate=25)]
+    callbacks: list[pl.Callback] = [kept, *bar]
     if patience is not None:
-        callbacks.append(
-            EarlyStopping(monitor, mode=mode, patience=patience, check_on_train_epoch_end=True)
-        )
+        stop = EarlyStopping(monitor, mode=mode, patience=patience, check_on_train_epoch_end=True)
+        callbacks.append(stop)
     return pl.Trainer(
         max_epochs=int(n_epochs),
         accelerator={"cuda": "gpu"}.get(device.type, device.type),
@@ -272,7 +272,7 @@ def quiet_trainer(
         logger=CSVLogger(folder, name=""),
         callbacks=callbacks,
         log_every_n_steps=0,  # epochs only
-        enable_progress_bar="CI" not in os.environ,
+        enable_progress_bar=bool(bar),
         enable_model_summary=False,
     )
 

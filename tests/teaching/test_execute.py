@@ -22,6 +22,10 @@ print("/some/machine")
 from tqdm import tqdm
 print("1%\\r100%")
 ```
+
+```python
+display({"application/vnd.jupyter.widget-view+json": {}, "text/plain": "bar"}, raw=True)
+```
 """
 
 
@@ -36,11 +40,12 @@ def test_outputs_are_stored_and_noise_is_not(md):
     took = execute.run_notebook(md)
     cells = nbformat.read(md.with_suffix(".ipynb"), as_version=4).cells
     code = [cell for cell in cells if cell.cell_type == "code"]
-    assert [cell.execution_count for cell in code] == [1, 2, 3]
+    assert [cell.execution_count for cell in code] == [1, 2, 3, 4]
     assert [[output.text for output in cell.outputs] for cell in code] == [
         ["seen\n"],
         [],
         ["100%\n"],
+        [],
     ]
     assert took["seconds"] > 0
     assert 20 < took["peak_mb"] < 4000
@@ -50,7 +55,7 @@ def test_failure_names_notebook_cell_and_error(md):
     md.write_text(GOOD + "\nOops.\n\n```python\n1 / 0\n```\n")
     with pytest.raises(
         execute.NotebookFailedError,
-        match=r"01_good.md, code cell 4 \('1 / 0'\): ZeroDivisionError: division by zero",
+        match=r"01_good.md, code cell 5 \('1 / 0'\): ZeroDivisionError: division by zero",
     ):
         execute.run_notebook(md)
     assert not md.with_suffix(".ipynb").exists()
@@ -104,3 +109,9 @@ def test_notebook_that_is_gone_leaves_the_report(md):
 def test_no_notebook_of_that_name_is_an_error(md, capsys):
     assert main(["run", str(md.parent), "--only", "07"]) == 1
     assert "starts with '07'" in capsys.readouterr().err
+
+
+def test_a_run_shows_no_progress_bars(md, monkeypatch):
+    monkeypatch.delenv("CI", raising=False)
+    md.write_text("```python\nimport os\n\nassert 'CI' in os.environ\n```\n")
+    execute.run_in_process(md)
