@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 PairLoss = Callable[[Tensor, Tensor], Tensor]
-CreditedLoss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 def partial_credit(
     loss: PairLoss, attributes: Mapping[str, Tensor], weights: Mapping[str, float]
-) -> CreditedLoss:
+) -> PartialCredit:
     """A loss that charges less for negatives that share metadata with their positive.
 
     The credit of a negative is the sum, over the attributes, of the weight times what the two
@@ -38,14 +37,13 @@ def partial_credit(
 
     Returns
     -------
-    callable
-        ``(positive_scores, negative_scores, item_idx (batch,), negatives (batch, n_negatives))``
-        to the loss, with the items that the scores are of.
+    PartialCredit
+        Called with ``(positive_scores, negative_scores, item_idx, negatives)``.
 
     Raises
     ------
     ValueError
-        If names, weights or shapes do not fit; when called, if items and scores do not.
+        If names, weights or shapes do not fit.
 
     References
     ----------
@@ -53,22 +51,41 @@ def partial_credit(
     There an attribute is one category, and the hardest negative is chosen before the credit.
     """
     _check_weights(attributes, weights)
-    weights = dict(weights)
     tables = {name: _checked_table(name, table) for name, table in attributes.items()}
     if len({len(table) for table in tables.values()}) > 1:
         sizes = {name: len(table) for name, table in list(tables.items())[:3]}
         raise ValueError(f"attributes must have one row for each item, got {sizes} rows")
+    return PartialCredit(loss, tables, weights)
 
-    def credited_loss(
-        positive_scores: Tensor, negative_scores: Tensor, item_idx: Tensor, negatives: Tensor
+
+class PartialCredit:
+    """A loss made by ``partial_credit``; it wants to know the items that the scores are of."""
+
+    def __init__(
+        self, loss: PairLoss, tables: Mapping[str, Tensor], weights: Mapping[str, float]
+    ) -> None:
+        self.loss, self.tables, self.weights = loss, dict(tables), dict(weights)
+
+    def __call__(
+        self, positive_scores: Tensor, negative_scores: Tensor, item_idx: Tensor, negatives: Tensor
     ) -> Tensor:
+        """The loss, shape (), after the credit.
+
+        Parameters
+        ----------
+        positive_scores, item_idx : Tensor, shape (batch,)
+        negative_scores, negatives : Tensor, shape (batch, n_negatives)
+
+        Raises
+        ------
+        ValueError
+            If items and scores do not fit.
+        """
         _check_items(positive_scores, negative_scores, item_idx, negatives)
         credit = torch.zeros_like(negative_scores)  # (batch, n_negatives)
-        for name, table in tables.items():
-            credit += weights[name] * shared(table.to(item_idx.device), item_idx, negatives)
-        return loss(positive_scores, negative_scores - credit)
-
-    return credited_loss
+        for name, table in self.tables.items():
+            credit += self.weights[name] * shared(table.to(item_idx.device), item_idx, negatives)
+        return self.loss(positive_scores, negative_scores - credit)
 
 
 def shared(table: Tensor, item_idx: Tensor, negatives: Tensor) -> Tensor:

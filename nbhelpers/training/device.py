@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import torch
+from torch import nn
 
 
 def choose_device() -> torch.device:
@@ -32,3 +33,27 @@ def choose_device() -> torch.device:
         usable = ", ".join(device for device, usable in there.items() if usable)
         raise ValueError(f"CF_DEVICE={name} is not usable here: choose among {usable}")
     return torch.device(name)
+
+
+def home_of(model: nn.Module) -> torch.device:
+    """Where a model is now.
+
+    Parameters
+    ----------
+    model : nn.Module
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    ValueError
+        If it has no parameter.
+    """
+    for parameter in model.parameters():
+        return parameter.device
+    raise ValueError(
+        "the model has no parameter to train: make its tensors nn.Parameter, and keep its layers "
+        "in attributes, an nn.ModuleList or an nn.ParameterList"
+    )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import math
-import os
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -16,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from tqdm import tqdm
 
-from nbhelpers.training.device import choose_device
+from nbhelpers.training.device import choose_device, home_of
+from nbhelpers.training.epochs import BestWeights, epochs
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Schedule = Callable[[Optimizer, int], LRScheduler]
@@ -129,7 +127,7 @@ def fit(
         or, with ``patience``, go back to the best.
     """
     _check(train, valid, n_epochs=n_epochs, batch_size=batch_size, patience=patience)
-    home = _home(model)
+    home = home_of(model)
     device = choose_device() if device is None else torch.device(device)
     model.to(device)
     train = [tensor.to(device) for tensor in train]
@@ -137,15 +135,15 @@ def fit(
     optimizer = make_optimizer or (lambda parameters: _adamw(parameters, lr, wd))
     n_steps = n_epochs * math.ceil(len(train[0]) / batch_size)
     run = _Run(model, loss, optimizer, schedule, n_steps=n_steps)
-    history, best = History(), _Best(model, patience)
+    history, best = History(), BestWeights(model, patience)
     try:
-        for _ in _progress(n_epochs):
+        for epoch in epochs(n_epochs):
             started = time.perf_counter()
             history.train_loss.append(run.epoch(train, batch_size, generator))
             history.seconds.append(time.perf_counter() - started)
             if valid is not None:
                 history.valid_loss.append(mean_loss(model, valid, loss=loss))
-            if best.is_over(history):
+            if best.is_over(epoch=epoch, best_epoch=history.best_epoch):
                 break
     finally:
         best.restore()
@@ -223,46 +221,11 @@ class _Run:
         return value
 
 
-class _Best:
-    """Remembers the weights of the best epoch, and when patience is over."""
-
-    def __init__(self, model: nn.Module, patience: int | None) -> None:
-        self.model, self.patience = model, patience
-        self.weights: dict[str, Tensor] | None = None
-
-    def is_over(self, history: History) -> bool:
-        if self.patience is None:
-            return False
-        epoch = len(history.valid_loss)
-        if history.best_epoch == epoch:
-            self.weights = copy.deepcopy(self.model.state_dict())
-        return epoch - history.best_epoch >= self.patience
-
-    def restore(self) -> None:
-        if self.weights is not None:
-            self.model.load_state_dict(self.weights)
-
-
-def _home(model: nn.Module) -> torch.device:
-    """Where the model is now."""
-    for parameter in model.parameters():
-        return parameter.device
-    raise ValueError(
-        "the model has no parameter to train: make its tensors nn.Parameter, and keep its layers "
-        "in attributes, an nn.ModuleList or an nn.ParameterList"
-    )
-
-
 def _adamw(parameters: Iterable[nn.Parameter], lr: float, wd: float) -> Optimizer:
     # fused: one pass over all weights, twice as fast as a kernel for each operation
     return torch.optim.AdamW(
         parameters, lr=lr, weight_decay=wd, betas=(0.9, 0.99), eps=1e-5, fused=True
     )
-
-
-def _progress(n_epochs: int) -> Iterable[int]:
-    """Epochs under a bar that shows up after a second and stays quiet in CI."""
-    return tqdm(range(n_epochs), unit="epoch", delay=1, leave=False, disable="CI" in os.environ)
 
 
 def _cause(model: nn.Module, inputs: Sequence[Tensor], target: Tensor) -> str:

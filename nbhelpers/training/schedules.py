@@ -30,4 +30,5 @@ def one_cycle(optimizer: Optimizer, n_steps: int) -> LRScheduler:
         total_steps=n_steps,
         pct_start=0.25,
         final_div_factor=4000.0,
+        cycle_momentum=not optimizer.defaults.keys().isdisjoint({"betas", "momentum"}),
     )

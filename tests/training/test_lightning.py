@@ -12,9 +12,8 @@ from nbhelpers.data.sampling import ExactNegatives
 from nbhelpers.models.implicit import MatrixFactorization
 from nbhelpers.models.ncf import MLP, TwoTower
 from nbhelpers.training.batches import ResumableBatches
-from nbhelpers.training.lightning import (
-    InBatchModule,
-    PairModule,
+from nbhelpers.training.lightning import InBatchModule, PairModule
+from nbhelpers.training.lightning_trainer import (
     RetrievalData,
     quiet_trainer,
     restore_best,
@@ -199,7 +198,7 @@ def test_loss_that_is_not_finite_ends_the_run(tmp_path):
 
 
 def test_own_optimizer_is_used(tmp_path):
-    module = pair_module(make_optimizer=lambda weights: torch.optim.SGD(weights, lr=0.0))
+    module = pair_module(make_optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=0.0))
     before = weights(module).clone()
     trainer(tmp_path, 1).fit(module, RetrievalData(pair_batches()))
     assert torch.equal(weights(module), before)

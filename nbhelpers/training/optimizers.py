@@ -1,0 +1,178 @@
+"""Optimizers for models whose parts learn at different speeds, or from sparse gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+
+class JointOptimizer(Optimizer):
+    """Several optimizers as one: a single backward pass, then each takes its step.
+
+    Whatever takes an optimizer takes this one: a schedule moves the learning rate of every group
+    of every member, and the state holds that of all.
+
+    Parameters
+    ----------
+    optimizers : sequence of Optimizer
+        At least one; no parameter may belong to two.
+
+    Attributes
+    ----------
+    optimizers : list of Optimizer
+    param_groups : list of dict
+        Those of the members, one after another.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or two share a parameter.
+    """
+
+    def __init__(self, optimizers: Sequence[Optimizer]) -> None:
+        self.optimizers = list(optimizers)
+        owned = [weight for member in self.optimizers for weight in _weights(member)]
+        if not owned:
+            raise ValueError("a joint optimizer needs at least one optimizer with parameters")
+        if len({id(weight) for weight in owned}) < len(owned):
+            raise ValueError("a parameter belongs to two optimizers: it would take two steps")
+        super().__init__(owned, defaults={})
+        self._share_groups()
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step of every member; ``closure``, if any, is called once, before them."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for member in self.optimizers:
+            member.step()
+        return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of every member."""
+        for member in self.optimizers:
+            member.zero_grad(set_to_none)
+
+    def state_dict(self) -> dict[str, Any]:
+        """States of the members, in order."""
+        return {"members": [member.state_dict() for member in self.optimizers]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state."""
+        for member, state in zip(self.optimizers, state_dict["members"], strict=True):
+            member.load_state_dict(state)
+        self._share_groups()
+
+    def _share_groups(self) -> None:
+        """The very groups of the members, so that a new learning rate reaches them."""
+        self.param_groups = [group for member in self.optimizers for group in member.param_groups]
+
+
+def adam(model: nn.Module, *, lr: float, wd: float = 0.0) -> Optimizer:
+    """Adam for all parameters of a model; sparse tables get the Adam that spares idle rows.
+
+    Parameters
+    ----------
+    model : nn.Module
+    lr, wd : float
+        Learning rate, and decoupled weight decay as in AdamW. A sparse table cannot decay: the
+        rows at rest would have to shrink too.
+
+    Returns
+    -------
+    Optimizer
+        AdamW, SparseAdam, or both joined.
+
+    Raises
+    ------
+    ValueError
+        If the model has no parameter, or a sparse table is to decay.
+    """
+    return _joined(_adam(_named(model), sparse_tables(model), lr, wd))
+
+
+def factors_and_biases(
+    model: nn.Module, *, lr: float, bias_lr: float, wd: float = 0.0
+) -> JointOptimizer:
+    """Adam for the factors and plain gradient descent for the biases, each with its own rate.
+
+    A bias is the shortest way to a lower loss: it moves an item up for everybody. With a low
+    ``bias_lr`` the factors come first, and what they cannot say is left to the biases. Mind the
+    units: a step of Adam is about ``lr`` long whatever the gradient, one of gradient descent is
+    ``bias_lr`` times the gradient of the mean loss, so equal rates make far slower biases.
+
+    Parameters
+    ----------
+    model : nn.Module
+        A parameter is a bias if its name says "bias".
+    lr, wd : float
+        Learning rate and decoupled weight decay of the factors; none for sparse tables.
+    bias_lr : float
+        Learning rate of the biases.
+
+    Returns
+    -------
+    JointOptimizer
+        One backward pass serves both.
+
+    Raises
+    ------
+    ValueError
+        If the model lacks biases or other parameters, or a sparse table is to decay.
+    """
+    named = _named(model)
+    biases = [weight for name, weight in named.items() if "bias" in name]
+    factors = {name: weight for name, weight in named.items() if "bias" not in name}
+    if not biases or not factors:
+        raise ValueError(
+            f"the model must have biases and other parameters, got {len(biases)} and "
+            f"{len(factors)}: {', '.join(list(named)[:3])}"
+        )
+    members = _adam(factors, sparse_tables(model), lr, wd)
+    return JointOptimizer([*members, torch.optim.SGD(biases, lr=bias_lr)])
+
+
+def sparse_tables(model: nn.Module) -> set[str]:
+    """Names of the parameters whose gradients are sparse."""
+    return {
+        f"{name}.weight".removeprefix(".")
+        for name, part in model.named_modules()
+        if isinstance(part, nn.Embedding | nn.EmbeddingBag) and part.sparse
+    }
+
+
+def _adam(named: dict[str, Tensor], sparse: set[str], lr: float, wd: float) -> list[Optimizer]:
+    """AdamW for the dense parameters and SparseAdam for the sparse ones, if there are any."""
+    idle = [weight for name, weight in named.items() if name in sparse]
+    dense = [weight for name, weight in named.items() if name not in sparse]
+    if idle and wd:
+        raise ValueError(
+            f"sparse tables cannot decay, got wd={wd:g}: set wd=0, or build the model dense"
+        )
+    members: list[Optimizer] = []
+    if dense:  # fused: one pass over all weights, twice as fast as a kernel for each operation
+        members.append(torch.optim.AdamW(dense, lr=lr, weight_decay=wd, fused=True))
+    if idle:
+        members.append(torch.optim.SparseAdam(idle, lr=lr))
+    return members
+
+
+def _joined(members: list[Optimizer]) -> Optimizer:
+    return members[0] if len(members) == 1 else JointOptimizer(members)
+
+
+def _named(model: nn.Module) -> dict[str, Tensor]:
+    named: dict[str, Tensor] = dict(model.named_parameters())
+    if not named:
+        raise ValueError("the model has no parameter to train")
+    return named
+
+
+def _weights(optimizer: Optimizer) -> list[Tensor]:
+    return [weight for group in optimizer.param_groups for weight in group["params"]]
