@@ -1,4 +1,4 @@
-"""What lists are like apart from their hits: how wide, how new, how even.
+"""What lists are like apart from their hits: how wide, how new, how even, how alike.
 
 ``lists`` have shape (n_users, k) and hold item indices, best first; -1 marks an empty place and
 counts nowhere (see ``RankingScores.lists``).
@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
+
+from nbhelpers.evaluation.lists import checked_lists, exposure, list_means
 
 
 def coverage(lists: Tensor, *, n_items: int) -> float:
@@ -33,7 +35,7 @@ def coverage(lists: Tensor, *, n_items: int) -> float:
     ValueError
         If an index lies outside the catalog.
     """
-    return float((_exposure(lists, n_items) > 0).double().mean())
+    return float((exposure(lists, n_items) > 0).double().mean())
 
 
 def gini(lists: Tensor, *, n_items: int) -> float:
@@ -60,9 +62,71 @@ def gini(lists: Tensor, *, n_items: int) -> float:
     ----------
     Shani and Gunawardana (2011), Evaluating Recommendation Systems, sec. 3.3.1.
     """
-    exposure = _exposure(lists, n_items).double().sort().values
+    shown = exposure(lists, n_items).double().sort().values
     place = torch.arange(1, n_items + 1)
-    return float(((2 * place - n_items - 1) * exposure).sum() / (n_items * exposure.sum()))
+    return float(((2 * place - n_items - 1) * shown).sum() / (n_items * shown.sum()))
+
+
+def lorenz(lists: Tensor, *, n_items: int) -> Tensor:
+    """Lorenz curve of exposure: the share of all places that the least listed items hold.
+
+    On the diagonal all items are listed equally often; ``gini`` is twice the area between the
+    diagonal and the curve.
+
+    Parameters
+    ----------
+    lists : Tensor of int, shape (n_users, k)
+    n_items : int
+        Size of the catalog.
+
+    Returns
+    -------
+    Tensor of float64, shape (n_items + 1,)
+        Place j is the share of the j items listed least, from 0 to 1. NaN if all lists are empty.
+
+    Raises
+    ------
+    ValueError
+        If an index lies outside the catalog.
+    """
+    shown = exposure(lists, n_items).sort().values.cumsum(dim=0)
+    return torch.cat([shown.new_zeros(1), shown]) / shown[-1].double()
+
+
+def list_overlap(lists: Tensor) -> float:
+    """Mean share of a list's items that another user's list holds too, over all pairs of users.
+
+    Exact without a look at any pair: an item in n lists meets n - 1 others from each of them.
+
+    Parameters
+    ----------
+    lists : Tensor of int, shape (n_users, k)
+        No item twice in a list. Empty lists are left out.
+
+    Returns
+    -------
+    float
+        From 0 (no two lists share an item) to 1 (all are the same); NaN with fewer than two
+        lists. Of lists that differ in length each gets its turn to be the one that is shared.
+
+    Raises
+    ------
+    ValueError
+        If an index is below -1, or an item comes twice in a list.
+    """
+    lists = checked_lists(lists, int(lists.max()) + 1 if lists.numel() else 1)
+    ordered = lists.sort(dim=1).values
+    repeated = ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(dim=1)
+    if repeated.any():
+        raise ValueError(f"{int(repeated.sum())} lists hold an item twice: list each once")
+    places = lists >= 0
+    length = places.sum(dim=1)
+    n_lists = int((length > 0).sum())
+    if n_lists < 2:
+        return math.nan
+    others = torch.bincount(lists[places]) - 1  # lists besides one's own, for each item
+    shared = (others[lists.clamp(min=0)] * places).sum(dim=1)  # (n_users,)
+    return float((shared / length.clamp(min=1).double()).sum()) / (n_lists * (n_lists - 1))
 
 
 def novelty(lists: Tensor, item_counts: ArrayLike, *, n_users: int) -> Tensor:
@@ -97,7 +161,7 @@ def novelty(lists: Tensor, item_counts: ArrayLike, *, n_users: int) -> Tensor:
     wrong = counts[(counts < 0) | (counts > n_users)]
     if wrong.numel():
         raise ValueError(f"counts must lie in 0 to {n_users} users, got {wrong[0]:g}")
-    return _list_means(lists, torch.log2(n_users / counts.clamp(min=1)))
+    return list_means(lists, torch.log2(n_users / counts.clamp(min=1)))
 
 
 def popularity_share(lists: Tensor, item_counts: ArrayLike, *, head: float = 0.2) -> Tensor:
@@ -128,32 +192,4 @@ def popularity_share(lists: Tensor, item_counts: ArrayLike, *, head: float = 0.2
     n_head = math.ceil(round(head * len(counts), 9))
     popular = torch.zeros(len(counts), dtype=torch.float64)
     popular[counts.sort(descending=True, stable=True).indices[:n_head]] = 1.0
-    return _list_means(lists, popular)
-
-
-def _exposure(lists: Tensor, n_items: int) -> Tensor:
-    """How often each item is listed, shape (n_items,)."""
-    lists = _checked(lists, n_items)
-    return torch.bincount(lists[lists >= 0], minlength=n_items)
-
-
-def _list_means(lists: Tensor, values: Tensor) -> Tensor:
-    """Mean over each list of a value for each item, shape (n_users,)."""
-    lists = _checked(lists, len(values))
-    places = lists >= 0
-    listed = values[lists.clamp(min=0)].where(places, 0.0)  # (n_users, k)
-    return listed.sum(dim=1) / places.sum(dim=1)
-
-
-def _checked(lists: Tensor, n_items: int) -> Tensor:
-    if lists.dim() != 2 or lists.is_floating_point():
-        raise ValueError(
-            f"lists must be item indices of shape (n_users, k), got {lists.dtype} of shape "
-            f"{tuple(lists.shape)}"
-        )
-    outside = lists[(lists < -1) | (lists >= n_items)]
-    if outside.numel():
-        raise ValueError(
-            f"{outside.numel()} listed items lie outside 0 to {n_items - 1}, e.g. {int(outside[0])}"
-        )
-    return lists.cpu().long()
+    return list_means(lists, popular)

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from nbhelpers.data.checks import require_same_ids
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.evaluation.blocks import Scorer, evaluation_mode, refuse_empty, score_blocks
+from nbhelpers.data.scores import Recommender, score_blocks
+from nbhelpers.data.topk import checked_k, top_k
 from nbhelpers.evaluation.metrics import mae, rank_of_positive, ranks_of_positives, rmse
 from nbhelpers.evaluation.ranking import RankingScores, Report
-from nbhelpers.evaluation.ranks import checked_k, top_k_lists
 from nbhelpers.evaluation.statistics import bootstrap_interval
 
 
@@ -80,7 +80,7 @@ def evaluate_ratings(
 
 
 def evaluate_ranking(
-    model: Scorer,
+    model: Recommender,
     held_out: Interactions,
     *,
     seen: Interactions,
@@ -127,7 +127,7 @@ def evaluate_ranking(
 
 
 def evaluate_unmasked(
-    model: Scorer, held_out: Interactions, *, k: int = 10, scores_at_once: int = 1_000_000
+    model: Recommender, held_out: Interactions, *, k: int = 10, scores_at_once: int = 1_000_000
 ) -> RankingScores:
     """Rank the whole catalog for each user, with what the user has seen before.
 
@@ -153,7 +153,7 @@ def evaluate_unmasked(
 
 @torch.no_grad()
 def evaluate_sampled(
-    model: Scorer,
+    model: Recommender,
     held_out: Interactions,
     candidates: Tensor,
     *,
@@ -185,16 +185,17 @@ def evaluate_sampled(
     """
     started = time.perf_counter()
     k = checked_k(k)
+    everyone = _with_positives(held_out)
     _refuse_other_candidates(held_out, candidates)
     report = Report(len(candidates), k=k, width=min(k, candidates.shape[1]))
-    with evaluation_mode(model):
-        for users, scores in score_blocks(model, held_out, scores_at_once=scores_at_once):
-            rows = slice(report.filled, report.filled + len(users))
-            items = candidates[rows].to(scores.device, torch.int64)
-            chosen = scores.gather(1, items)  # (batch, 1 + n_negatives)
-            ranks = rank_of_positive(chosen, torch.zeros_like(items[:, 0])).unsqueeze(1)
-            lists = items.gather(1, top_k_lists(chosen, k))
-            report.add(users, ranks, lists, n_candidates=items.shape[1])
+    blocks = score_blocks(model, everyone, n_items=held_out.n_items, scores_at_once=scores_at_once)
+    for users, scores in blocks:
+        rows = slice(report.filled, report.filled + len(users))
+        items = candidates[rows].to(scores.device, torch.int64)
+        chosen = scores.gather(1, items)  # (batch, 1 + n_negatives)
+        ranks = rank_of_positive(chosen, torch.zeros_like(items[:, 0])).unsqueeze(1)
+        lists = items.gather(1, top_k(chosen, k)[1])
+        report.add(users, ranks, lists, n_candidates=items.shape[1])
     protocol = f"positive among {candidates.shape[1] - 1} sampled items"
     return report.scores(protocol, n_left_out=held_out.n_users - report.filled, started=started)
 
@@ -205,7 +206,7 @@ _UNMASKED = "whole catalog, nothing masked"
 
 @torch.no_grad()
 def _evaluate_catalog(
-    model: Scorer,
+    model: Recommender,
     held_out: Interactions,
     *,
     seen: Interactions | None,
@@ -215,22 +216,28 @@ def _evaluate_catalog(
 ) -> RankingScores:
     started = time.perf_counter()
     k = checked_k(k)
-    n_users = int((held_out.user_counts > 0).sum())
-    report = Report(n_users, k=k, width=min(k, held_out.n_items))
-    with evaluation_mode(model):
-        for users, scores in score_blocks(model, held_out, scores_at_once=scores_at_once):
-            n_candidates = torch.full((len(users),), held_out.n_items)
-            if seen is not None:
-                scores = scores.masked_fill(seen.dense(users).to(scores.device), -torch.inf)
-                n_candidates -= torch.from_numpy(seen.user_counts[users.numpy()])
-            ranks = ranks_of_positives(scores, held_out.dense(users).to(scores.device))
-            report.add(users, ranks, top_k_lists(scores, k), n_candidates=n_candidates)
-    return report.scores(protocol, n_left_out=held_out.n_users - n_users, started=started)
+    everyone = _with_positives(held_out)
+    report = Report(len(everyone), k=k, width=min(k, held_out.n_items))
+    blocks = score_blocks(model, everyone, n_items=held_out.n_items, scores_at_once=scores_at_once)
+    for users, scores in blocks:
+        n_candidates = torch.full((len(users),), held_out.n_items)
+        if seen is not None:
+            scores = scores.masked_fill(seen.dense(users).to(scores.device), -torch.inf)
+            n_candidates -= torch.from_numpy(seen.user_counts[users.numpy()])
+        ranks = ranks_of_positives(scores, held_out.dense(users).to(scores.device))
+        report.add(users, ranks, top_k(scores, k)[1], n_candidates=n_candidates)
+    return report.scores(protocol, n_left_out=held_out.n_users - len(everyone), started=started)
+
+
+def _with_positives(held_out: Interactions) -> Tensor:
+    """Users with a held-out positive, in ascending order."""
+    if not len(held_out):
+        raise ValueError("nobody has a held-out positive: there is nothing to rank")
+    return torch.from_numpy(held_out.user_counts.nonzero()[0])
 
 
 def _refuse_other_candidates(held_out: Interactions, candidates: Tensor) -> None:
     _, positive = held_out.pairs()
-    refuse_empty(held_out)
     if held_out.user_counts.max(initial=0) > 1:
         many = int((held_out.user_counts > 1).sum())
         raise ValueError(f"{many:,} users have several held-out positives: hold out one each")

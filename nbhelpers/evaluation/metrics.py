@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from nbhelpers.evaluation.ranks import checked_k
+from nbhelpers.data.topk import checked_k
 from nbhelpers.evaluation.ranks import rank_of_positive as rank_of_positive
 from nbhelpers.evaluation.ranks import ranks_of_positives as ranks_of_positives
 

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nbhelpers.data.topk import comparable
+
 
 def rank_of_positive(scores: Tensor, positive: Tensor) -> Tensor:
     """Rank of each user's one positive; a tie counts against it.
@@ -27,7 +29,7 @@ def rank_of_positive(scores: Tensor, positive: Tensor) -> Tensor:
     ValueError
         If the shapes do not fit, a column is outside, a score is NaN, or a positive scores -inf.
     """
-    scores = _comparable(scores)
+    scores = comparable(scores)
     if positive.shape != scores.shape[:1] or positive.dtype.is_floating_point:
         raise ValueError(
             f"positive must hold one column for each of {len(scores)} rows, got shape "
@@ -62,7 +64,7 @@ def ranks_of_positives(scores: Tensor, positives: Tensor) -> Tensor:
     ValueError
         If the shapes differ, a score is NaN, or a positive scores -inf.
     """
-    scores = _comparable(scores)
+    scores = comparable(scores)
     if positives.shape != scores.shape or positives.dtype != torch.bool:
         raise ValueError(
             f"positives must be bool of shape {tuple(scores.shape)}, got {positives.dtype} "
@@ -76,71 +78,6 @@ def ranks_of_positives(scores: Tensor, positives: Tensor) -> Tensor:
         ranks = _many(scores, positives, width)  # (batch, width)
     place = torch.arange(width, device=scores.device)
     return ranks.masked_fill(place >= counts, 0)
-
-
-def top_k_lists(scores: Tensor, k: int) -> Tensor:
-    """The ``k`` best columns of each row, best first; of equal scores the lowest column first.
-
-    Parameters
-    ----------
-    scores : Tensor, shape (batch, n_candidates)
-        ``-inf`` marks a candidate that is not to be listed.
-    k : int
-        At least 1; above ``n_candidates`` the lists are as long as the row.
-
-    Returns
-    -------
-    Tensor of int64, shape (batch, min(k, n_candidates))
-        -1 fills the lists of rows with fewer candidates.
-
-    Raises
-    ------
-    ValueError
-        If a score is NaN, or ``k`` is below 1.
-    """
-    scores, k = _comparable(scores), checked_k(k)
-    width = min(k, scores.shape[1])
-    if not len(scores) or not width:
-        return torch.empty(len(scores), width, dtype=torch.int64, device=scores.device)
-    best = scores.topk(min(width + 1, scores.shape[1]), dim=1)
-    columns = best.indices[:, :width]
-    tied = (best.values[:, 1:] == best.values[:, :-1]).any(dim=1)  # topk takes any of equals
-    if tied.any():
-        columns[tied] = _lowest_first(scores[tied], width)
-    return columns.masked_fill(scores.gather(1, columns) == -torch.inf, -1)
-
-
-def checked_k(k: int) -> int:
-    """``k`` if it is a whole number of at least 1."""
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
-    return int(k)
-
-
-def _lowest_first(scores: Tensor, width: int) -> Tensor:
-    """Columns of the ``width`` best of each row, of equal scores the lowest column first."""
-    last = scores.topk(width, dim=1).values[:, -1:]  # (batch, 1)
-    above, level = scores > last, scores == last
-    room = width - above.sum(dim=1, keepdim=True)
-    listed = above | (level & (level.cumsum(dim=1, dtype=torch.int32) <= room))
-    columns = listed.nonzero()[:, 1].view(-1, width)  # ascending in each row
-    order = scores.gather(1, columns).sort(dim=1, descending=True, stable=True).indices
-    return columns.gather(1, order)
-
-
-def _comparable(scores: Tensor) -> Tensor:
-    """Scores that can be masked, sorted and compared: float32 or float64, without NaN."""
-    if scores.dim() != 2:
-        raise ValueError(f"scores must be (batch, n_candidates), got shape {tuple(scores.shape)}")
-    scores = scores.detach()
-    if scores.dtype not in (torch.float32, torch.float64):
-        scores = scores.float() if scores.is_floating_point() else scores.double()
-    if scores.sum().isnan() and (gaps := scores.isnan()).any():  # the sum is cheap and misses none
-        raise ValueError(
-            f"{int(gaps.sum())} scores are NaN, in {int(gaps.any(dim=1).sum())} rows: "
-            f"a rank among them has no meaning"
-        )
-    return scores
 
 
 def _refuse_masked(own: Tensor) -> None:

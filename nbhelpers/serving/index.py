@@ -8,14 +8,8 @@ import torch
 from torch import Tensor
 
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.serving.vectors import (
-    checked_k,
-    checked_queries,
-    checked_vectors,
-    top_k,
-    unit_vectors,
-    with_bias,
-)
+from nbhelpers.data.topk import checked_k, top_k
+from nbhelpers.serving.vectors import checked_queries, checked_vectors, unit_vectors, with_bias
 
 NUMBERS_AT_ONCE = 2**24  # held during a search: 64 MB of float32
 QUERIES_AT_ONCE = 256  # that share how many more than k are asked for

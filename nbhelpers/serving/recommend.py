@@ -1,33 +1,22 @@
-"""From a model to a list of titles: for a user, and around an item."""
+"""From a model to lists and scores with ids: of items for a user, of users for an item."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from nbhelpers.data.interactions import Interactions
+from nbhelpers.data.scores import Recommender, score_blocks, scores_of
+from nbhelpers.data.topk import checked_k, top_k
 from nbhelpers.data.vocabulary import Vocabulary
-from nbhelpers.serving.index import NUMBERS_AT_ONCE, ExactIndex, Index
-from nbhelpers.serving.vectors import checked_k, top_k, unit_vectors
+from nbhelpers.serving.ids import described_items, known_users, required_ids
+from nbhelpers.serving.index import NUMBERS_AT_ONCE
 
 
-class Recommender(Protocol):
-    """Whatever scores all items for users."""
-
-    def score_users(self, user_idx: Tensor) -> Tensor:
-        """Score of every item, shape (batch, n_items), higher is better."""
-        ...
-
-
-@torch.no_grad()
 def recommend(
     model: Recommender,
     user_id: Any,
@@ -65,17 +54,18 @@ def recommend(
         If ``seen`` lacks a vocabulary, ``k`` or ``scores_at_once`` is below 1, or the scores are
         not finite or not one for each item.
     """
-    if seen.users is None:
-        raise ValueError("seen knows no user ids: build it with Interactions.from_frame")
-    if scores_at_once < 1:
-        raise ValueError(f"scores_at_once must be at least 1, got {scores_at_once}")
+    users, k = required_ids(seen.users, "user"), checked_k(k)
     several = pd.api.types.is_list_like(user_id)
-    asked = _known_users(seen.users, user_id if several else [user_id])
-    with _evaluating(model):
-        blocks = asked.split(max(1, scores_at_once // seen.n_items))
-        found = [_top_unseen(model, block, seen=seen, k=checked_k(k)) for block in blocks]
-    scores, item_idx = (torch.cat(part) for part in zip(*found, strict=True))
-    frame = titled(scores, item_idx, user_idx=asked, seen=seen)
+    asked = known_users(users, user_id if several else [user_id])
+    best, best_idx = [], []
+    for block, scores in score_blocks(
+        model, asked, n_items=seen.n_items, scores_at_once=scores_at_once
+    ):
+        unseen = scores.masked_fill(seen.dense(block).to(scores.device), -torch.inf)
+        found, item_idx = top_k(unseen, k)
+        best.append(found.cpu())
+        best_idx.append(item_idx.cpu())
+    frame = titled(torch.cat(best), torch.cat(best_idx), user_idx=asked, seen=seen)
     return frame if several else frame.drop(columns="user_id")
 
 
@@ -104,146 +94,155 @@ def titled(
     ValueError
         If ``seen`` lacks a vocabulary.
     """
-    if seen.users is None:
-        raise ValueError("seen knows no user ids: build it with Interactions.from_frame")
-    score = scores.double().cpu().numpy()
+    users = required_ids(seen.users, "user")
+    score = scores.cpu().double().numpy()
     row, column = np.nonzero(score > -np.inf)
-    described = _described(item_idx.cpu().numpy()[row, column], seen)
-    described.insert(0, "user_id", seen.users.ids.take(user_idx.cpu().numpy()[row]))
+    described = described_items(item_idx.cpu().numpy()[row, column], seen)
+    described.insert(0, "user_id", users.ids.take(user_idx.cpu().numpy()[row]))
     described.insert(1, "rank", column + 1)
     return described.assign(score=score[row, column])
 
 
-def similar_items(
-    vectors: Tensor | Index, item_id: Any, *, items: Vocabulary | Interactions, k: int = 10
+def recommend_users(
+    model: Recommender,
+    item_id: Any,
+    *,
+    seen: Interactions,
+    k: int = 10,
+    scores_at_once: int = NUMBERS_AT_ONCE,
 ) -> pd.DataFrame:
-    """Items whose vectors point most nearly the same way, without the item itself.
+    """Users with the highest score of an item, or of each of many, who have not seen it.
+
+    Scores of different users mean the same only if training made them so, as a logistic loss or
+    one on ratings does; BPR, hinge and WARP compare items of one user, and leave the level of
+    each user's scores to chance.
 
     Parameters
     ----------
-    vectors : Tensor of float, shape (n_items, d), or Index
-        Of a table with an unknown row that last row is left out. An index must be built on
-        ``unit_vectors(vectors)``, since the score is the cosine.
-    item_id : raw id
-    items : Vocabulary or Interactions
-        Interactions with ``item_metadata`` add the titles.
+    model : Recommender
+        It is asked for every score of every user, once for all items asked for.
+    item_id : raw id, or list-like of raw ids
+    seen : Interactions
+        With the vocabularies ``users`` and ``items``.
     k : int
-        Length of the list, at least 1. Above the catalog there are fewer rows.
+        Length of the list, at least 1. Where fewer users remain there are fewer rows.
+    scores_at_once : int
+        Scores held at a time; at least those of one user are.
 
     Returns
     -------
     DataFrame
-        One row an item, best first, of equal scores the smaller index first: ``rank`` from 1,
-        ``item_id``, ``title`` if known, and ``score``, the cosine.
+        One row a user, best first, of equal scores the smaller index first: ``rank`` from 1,
+        ``user_id`` and ``score``. For many items ``item_id`` comes first, and the lists follow
+        each other in the order asked for.
+
+    Raises
+    ------
+    KeyError
+        If an item is unknown.
+    ValueError
+        As for ``recommend``.
+    """
+    users, items = required_ids(seen.users, "user"), required_ids(seen.items, "item")
+    several = pd.api.types.is_list_like(item_id)
+    wanted = list(item_id) if several else [item_id]
+    if not wanted:
+        raise ValueError("item_id is empty: pass at least one item")
+    asked = torch.from_numpy(items.encode_known(wanted))
+    scores, user_idx = _best_users(model, asked, seen=seen, k=k, scores_at_once=scores_at_once)
+    score = scores.double().numpy()
+    row, column = np.nonzero(score > -np.inf)
+    frame = pd.DataFrame(
+        {
+            "item_id": items.ids.take(asked.numpy()[row]),
+            "rank": column + 1,
+            "user_id": users.ids.take(user_idx.numpy()[row, column]),
+            "score": score[row, column],
+        }
+    )
+    return frame if several else frame.drop(columns="item_id")
+
+
+def scores_by_item(
+    model: Recommender, user_id: Any, *, users: Vocabulary, items: Vocabulary
+) -> pd.Series[float]:
+    """Scores of all items for a user, seen or not.
+
+    Parameters
+    ----------
+    model : Recommender
+    user_id : raw id
+    users, items : Vocabulary
+
+    Returns
+    -------
+    Series of float, named ``score``
+        In the order of the vocabulary, its index the ``item_id``.
+
+    Raises
+    ------
+    KeyError
+        If the user is unknown.
+    ValueError
+        If the scores are not finite, or not one for each item.
+    """
+    scores = scores_of(model, known_users(users, [user_id]), n_items=len(items))[0]
+    return _series(scores, items, "item_id")
+
+
+def scores_by_user(
+    model: Recommender,
+    item_id: Any,
+    *,
+    users: Vocabulary,
+    items: Vocabulary,
+    scores_at_once: int = NUMBERS_AT_ONCE,
+) -> pd.Series[float]:
+    """Scores of an item for all users, who can be compared only as in ``recommend_users``.
+
+    Parameters
+    ----------
+    model : Recommender
+    item_id : raw id
+    users, items : Vocabulary
+    scores_at_once : int
+        Scores held at a time; at least those of one user are.
+
+    Returns
+    -------
+    Series of float, named ``score``
+        In the order of the vocabulary, its index the ``user_id``.
 
     Raises
     ------
     KeyError
         If the item is unknown.
     ValueError
-        If there is not one vector for each item, the item's vector is zero, an index holds
-        vectors of other lengths than 1, or ``k`` is below 1.
+        If ``scores_at_once`` is below 1, or the scores are not finite or not one for each item.
     """
-    vocabulary = _item_ids(items)
-    place = int(vocabulary.encode_known([item_id])[0])
-    index = _cosine_index(vectors, len(vocabulary))
-    query = index.vectors[place].unsqueeze(0)  # (1, d)
-    _check_length(float(query.double().norm()), item_id)
-    scores, item_idx = index.search(query, checked_k(k) + 1)
-    keep = (item_idx != place) & (item_idx >= 0)  # (1, k + 1)
-    described = _described(item_idx[keep][:k].cpu().numpy(), items)
-    described.insert(0, "rank", np.arange(1, len(described) + 1))
-    return described.assign(score=scores[keep][:k].double().cpu().numpy())
+    column, n_items = int(items.encode_known([item_id])[0]), len(items)
+    everyone = torch.arange(len(users))
+    blocks = score_blocks(model, everyone, n_items=n_items, scores_at_once=scores_at_once)
+    return _series(torch.cat([scores[:, column].clone() for _, scores in blocks]), users, "user_id")
 
 
-def _known_users(users: Vocabulary, user_ids: Any) -> Tensor:
-    """Indices of users, all of them known."""
-    wanted = list(user_ids)
-    if not wanted:
-        raise ValueError("user_id is empty: pass at least one user")
-    asked = pd.Series(wanted)
-    user_idx = users.encode(asked)
-    strangers = pd.unique(asked[user_idx == users.unknown])
-    if len(strangers):
-        shown = ", ".join(map(repr, strangers[:3].tolist()))
-        first, last = users.ids[[0, -1]].tolist()
-        raise KeyError(
-            f"{len(strangers)} of the users are unknown, e.g. {shown}: the model knows "
-            f"{len(users):,} users, {first!r} to {last!r}; offer a newcomer the "
-            "most popular items, or train again with ratings of theirs"
-        )
-    return torch.from_numpy(user_idx)
-
-
-def _top_unseen(
-    model: Recommender, user_idx: Tensor, *, seen: Interactions, k: int
+def _best_users(
+    model: Recommender, asked: Tensor, *, seen: Interactions, k: int, scores_at_once: int
 ) -> tuple[Tensor, Tensor]:
-    """Best scores and items of a block of users; a list that ends early goes on with -inf."""
-    scores = model.score_users(user_idx.to(_device(model)))
-    if scores.shape not in {(len(user_idx), seen.n_items + extra) for extra in (0, 1)}:
-        raise ValueError(
-            f"one score for each of {len(user_idx)} users and {seen.n_items} items is required, "
-            f"got the shape {tuple(scores.shape)}"
-        )
-    scores = scores[:, : seen.n_items]
-    bad = int((~scores.isfinite()).sum())
-    if bad:
-        raise ValueError(f"{bad:,} scores are NaN or infinite: nothing can be ranked by them")
-    masked = scores.masked_fill(seen.dense(user_idx).to(scores.device), -torch.inf)
-    best, item_idx = top_k(masked, k)
-    return best.cpu(), item_idx.cpu()
+    """Best scores and users of each item; each block is merged into the best so far."""
+    best = torch.empty(len(asked), 0)
+    best_idx = torch.empty(len(asked), 0, dtype=torch.int64)
+    for block, scores in score_blocks(
+        model, torch.arange(seen.n_users), n_items=seen.n_items, scores_at_once=scores_at_once
+    ):
+        had = seen.contains(block.unsqueeze(1), asked)  # (batch, n_asked)
+        fresh = scores[:, asked.to(scores.device)].cpu().masked_fill(had, -torch.inf)
+        user_idx = torch.cat([best_idx, block.expand(len(asked), -1)], dim=1)
+        best, column = top_k(torch.cat([best.to(fresh), fresh.T], dim=1), k)
+        best_idx = user_idx.gather(1, column.clamp(min=0))  # at -inf it is nobody's
+    return best, best_idx
 
 
-@contextmanager
-def _evaluating(model: object) -> Iterator[None]:
-    """Dropout and the like switched off, and each part put back as it was."""
-    parts = list(model.modules()) if isinstance(model, nn.Module) else []
-    modes = [part.training for part in parts]
-    for part in parts:
-        part.training = False
-    try:
-        yield
-    finally:
-        for part, mode in zip(parts, modes, strict=True):
-            part.training = mode
-
-
-def _device(model: object) -> torch.device:
-    if not isinstance(model, nn.Module):
-        return torch.device("cpu")
-    tensor = next(chain(model.parameters(), model.buffers()), None)
-    return torch.device("cpu") if tensor is None else tensor.device
-
-
-def _item_ids(items: Vocabulary | Interactions) -> Vocabulary:
-    vocabulary = items if isinstance(items, Vocabulary) else items.items
-    if vocabulary is None:
-        raise ValueError("no item ids are known: build Interactions with Interactions.from_frame")
-    return vocabulary
-
-
-def _described(item_idx: NDArray[np.int64], items: Vocabulary | Interactions) -> pd.DataFrame:
-    """``item_id``, and ``title`` where there is metadata with one."""
-    frame = pd.DataFrame({"item_id": _item_ids(items).ids.take(item_idx)})
-    metadata = None if isinstance(items, Vocabulary) else items.item_metadata
-    if metadata is None or "title" not in metadata.columns:
-        return frame
-    return frame.assign(title=metadata["title"].take(item_idx).reset_index(drop=True))
-
-
-def _cosine_index(vectors: Tensor | Index, n_items: int) -> Index:
-    rows = len(vectors) if isinstance(vectors, Tensor) else len(vectors.vectors)
-    if rows != n_items and not (isinstance(vectors, Tensor) and rows == n_items + 1):
-        raise ValueError(f"one vector for each of {n_items} items is required, got {rows}")
-    return ExactIndex(unit_vectors(vectors[:n_items])) if isinstance(vectors, Tensor) else vectors
-
-
-def _check_length(length: float, item_id: Any) -> None:
-    if length == 0:
-        raise ValueError(
-            f"the vector of item {item_id} is zero and points nowhere: none is similar"
-        )
-    if abs(length - 1) > 1e-3:
-        raise ValueError(
-            f"the index holds a vector of length {length:.3g}: build it on unit_vectors(vectors)"
-        )
+def _series(scores: Tensor, vocabulary: Vocabulary, name: str) -> pd.Series[float]:
+    values = scores.cpu().double().numpy()
+    return pd.Series(values, index=vocabulary.ids.rename(name), name="score")

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -6,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.evaluation.beyond_accuracy import coverage, gini, novelty, popularity_share
+from nbhelpers.evaluation.beyond_accuracy import (
+    coverage,
+    gini,
+    list_overlap,
+    lorenz,
+    novelty,
+    popularity_share,
+)
 
 LISTS = torch.tensor([[0, 1], [0, 2], [0, 1]])
 
@@ -30,6 +38,7 @@ def test_empty_lists_cover_nothing():
     empty = torch.full((2, 3), -1)
     assert coverage(empty, n_items=5) == 0.0
     assert math.isnan(gini(empty, n_items=5))
+    assert lorenz(empty, n_items=5).isnan().all()
 
 
 def test_gini_is_zero_when_all_items_are_shown_equally():
@@ -43,6 +52,57 @@ def test_gini_of_a_single_item():
 def test_gini_is_half_the_relative_mean_difference():
     # shown 3, 2, 1 and 0 times: differences of all ordered pairs sum to 20, the mean is 1.5
     assert gini(LISTS, n_items=4) == pytest.approx(20 / 16 / 1.5 / 2)
+
+
+def test_lorenz_curve_by_hand():
+    # shown 3, 2, 1 and 0 times
+    assert lorenz(LISTS, n_items=4).tolist() == pytest.approx([0, 0, 1 / 6, 3 / 6, 1])
+
+
+def test_lorenz_curve_of_equal_exposure_is_the_diagonal():
+    assert lorenz(torch.tensor([[0, 1], [2, 3]]), n_items=4).tolist() == [0, 0.25, 0.5, 0.75, 1]
+
+
+def test_gini_is_twice_the_area_above_the_lorenz_curve():
+    lists = torch.tensor([[0, 1, -1], [0, 5, 2], [0, 1, 5]])
+    area = torch.trapezoid(lorenz(lists, n_items=7), dx=1 / 7)
+    assert gini(lists, n_items=7) == pytest.approx(float(1 - 2 * area))
+
+
+def looped_overlap(lists):
+    """Mean over ordered pairs of users of the share of the first one's items."""
+    sets = [{item for item in row if item >= 0} for row in lists]
+    sets = [items for items in sets if items]
+    shares = [len(one & two) / len(one) for one, two in itertools.permutations(sets, 2)]
+    return sum(shares) / len(shares) if shares else math.nan
+
+
+def test_overlap_by_hand():
+    # the first and the third share both items, the second shares one of two with either
+    assert list_overlap(LISTS) == pytest.approx((1 + 0.5 + 0.5) / 3)
+    assert list_overlap(torch.tensor([[0, 1], [2, 3]])) == 0.0
+    assert list_overlap(torch.tensor([[0, 1], [1, 0], [0, 1]])) == 1.0
+
+
+def test_overlap_of_lists_of_several_lengths():
+    # of the one item of the first all, of the four items of the second a quarter
+    assert list_overlap(torch.tensor([[2, -1, -1, -1], [0, 1, 2, 3]])) == (1 + 0.25) / 2
+
+
+def test_overlap_needs_two_lists():
+    assert math.isnan(list_overlap(torch.tensor([[0, 1], [-1, -1]])))
+    assert math.isnan(list_overlap(torch.full((3, 2), -1)))
+    assert math.isnan(list_overlap(torch.empty(0, 2, dtype=torch.int64)))
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.lists(st.integers(0, 7), max_size=4, unique=True), min_size=1, max_size=7),
+)
+def test_overlap_agrees_with_a_loop_over_pairs_of_users(rows):
+    filled = [row + [-1] * (4 - len(row)) for row in rows]
+    found = list_overlap(torch.tensor(filled))
+    assert found == pytest.approx(looped_overlap(filled), nan_ok=True)
 
 
 def test_novelty_by_hand():
@@ -94,6 +154,10 @@ def test_values_stay_in_bounds_and_names_of_items_do_not_matter(rows):
     [
         (lambda: coverage(LISTS, n_items=2), "1 listed items lie outside 0 to 1, e.g. 2"),
         (lambda: gini(LISTS, n_items=1), "3 listed items lie outside 0 to 0"),
+        (lambda: lorenz(LISTS, n_items=2), "1 listed items lie outside 0 to 1, e.g. 2"),
+        (lambda: list_overlap(torch.tensor([[0, 1], [2, 2]])), "1 lists hold an item twice"),
+        (lambda: list_overlap(torch.tensor([[0, -2]])), "e.g. -2"),
+        (lambda: list_overlap(torch.zeros(2, 2)), "got torch.float32"),
         (lambda: coverage(torch.tensor([[-2]]), n_items=2), "e.g. -2"),
         (lambda: coverage(torch.zeros(2), n_items=2), r"got torch.float32 of shape \(2,\)"),
         (lambda: novelty(LISTS, [1, 1], n_users=2), "1 listed items lie outside 0 to 1"),

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbhelpers.evaluation.metrics import rank_of_positive, ranks_of_positives
-from nbhelpers.evaluation.ranks import top_k_lists
 
 INF = math.inf
 
@@ -113,29 +112,8 @@ def test_scores_and_positives_are_left_alone():
     scores, positives = torch.rand(3, 6), torch.rand(3, 6) < 0.5
     before = scores.clone(), positives.clone()
     ranks_of_positives(scores, positives)
-    top_k_lists(scores, 2)
     assert scores.equal(before[0])
     assert positives.equal(before[1])
-
-
-def test_lists_hold_the_best_first():
-    scores = torch.tensor([[0.1, 0.9, 0.5], [3.0, 2.0, 1.0]])
-    assert top_k_lists(scores, 2).tolist() == [[1, 2], [0, 1]]
-
-
-def test_lists_break_ties_by_the_lowest_column():
-    scores = torch.tensor([[1.0, 2.0, 1.0, 2.0, 1.0]])
-    assert top_k_lists(scores, 4).tolist() == [[1, 3, 0, 2]]
-    assert top_k_lists(torch.zeros(1, 50), 3).tolist() == [[0, 1, 2]]
-
-
-def test_lists_leave_out_masked_candidates():
-    scores = torch.tensor([[-INF, 1.0, -INF], [2.0, 1.0, 3.0]])
-    assert top_k_lists(scores, 2).tolist() == [[1, -1], [2, 0]]
-
-
-def test_lists_end_with_the_catalog():
-    assert top_k_lists(torch.tensor([[1.0, 2.0]]), 10).tolist() == [[1, 0]]
 
 
 BOTH = torch.tensor([[True, False]])
@@ -152,7 +130,6 @@ BOTH = torch.tensor([[True, False]])
             lambda: ranks_of_positives(torch.tensor([[1.0, math.nan]]), BOTH),
             "1 scores are NaN, in 1 rows",
         ),
-        (lambda: top_k_lists(torch.tensor([[math.nan]]), 1), "1 scores are NaN"),
         (
             lambda: rank_of_positive(torch.tensor([[-INF, 1.0]]), torch.tensor([0])),
             "1 positives score -inf",
@@ -171,7 +148,6 @@ BOTH = torch.tensor([[True, False]])
         (lambda: rank_of_positive(torch.zeros(2), torch.tensor([0])), r"got shape \(2,\)"),
         (lambda: ranks_of_positives(torch.zeros(1, 3), BOTH), r"bool of shape \(1, 3\)"),
         (lambda: ranks_of_positives(torch.zeros(1, 2), BOTH.long()), "got torch.int64"),
-        (lambda: top_k_lists(torch.zeros(1, 2), 0), "at least 1, got 0"),
     ],
 )
 def test_bad_input_is_refused(call, message):

@@ -4,9 +4,13 @@ import torch
 
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.data.vocabulary import Vocabulary
-from nbhelpers.serving.index import ApproximateIndex, ExactIndex
-from nbhelpers.serving.recommend import recommend, similar_items, titled
-from nbhelpers.serving.vectors import unit_vectors
+from nbhelpers.serving.recommend import (
+    recommend,
+    recommend_users,
+    scores_by_item,
+    scores_by_user,
+    titled,
+)
 
 USERS = Vocabulary([10, 20, 30, 40])
 ITEMS = Vocabulary([101, 102, 103, 104, 105])
@@ -146,7 +150,7 @@ def test_scores_that_are_not_finite_are_refused(model, seen, bad):
 @pytest.mark.parametrize(
     ("user_id", "settings", "message"),
     [
-        (10, {"k": 0}, "k must be at least 1, got 0"),
+        (10, {"k": 0}, "k must be a whole number of at least 1, got 0"),
         (10, {"scores_at_once": 0}, "scores_at_once must be at least 1, got 0"),
         ([], {}, "user_id is empty"),
     ],
@@ -157,9 +161,7 @@ def test_a_bad_request_is_refused(model, seen, user_id, settings, message):
 
 
 def test_scores_of_another_catalog_are_refused(seen):
-    with pytest.raises(
-        ValueError, match=r"1 users and 5 items is required, got the shape \(1, 3\)"
-    ):
+    with pytest.raises(ValueError, match=r"score_users must give \(1, 5\), .* got shape \(1, 3\)"):
         recommend(Table([[1.0, 2.0, 3.0]]), 10, seen=seen)
 
 
@@ -207,65 +209,90 @@ def test_lists_of_a_search_get_titles_where_they_have_not_ended(seen):
     assert rows(frame) == [(40, 1, 105, "E", 3.0), (10, 1, 101, "A", 2.0), (10, 2, 103, "C", 1.0)]
 
 
-VECTORS = torch.tensor([[1.0, 0.0], [3.0, 4.0], [0.0, 2.0], [-5.0, 0.0], [30.0, 40.0]])
+def looped_users(model, seen, item, k):
+    """Rows of one item, by sorting all users who have not seen it."""
+    place = ITEMS.ids.get_loc(item)
+    had = set(seen.users_of(place).tolist())
+    fresh = [user for user in range(len(USERS)) if user not in had]
+    order = sorted(fresh, key=lambda user: (-model.rows[user, place].item(), user))[:k]
+    scores = [model.rows[user, place].item() for user in order]
+    return [
+        (rank, USERS.ids[user], score)
+        for rank, (user, score) in enumerate(zip(order, scores, strict=True), start=1)
+    ]
 
 
-def test_similar_items_are_ordered_by_cosine_without_the_item_itself(seen):
-    frame = similar_items(VECTORS, 102, items=seen, k=3)
-    assert list(frame.columns) == ["rank", "item_id", "title", "score"]
-    assert frame["rank"].tolist() == [1, 2, 3]
-    assert frame["item_id"].tolist() == [105, 103, 101]
-    assert frame["title"].tolist() == ["E", "C", "A"]
-    assert frame["score"].tolist() == pytest.approx([1.0, 0.8, 0.6])
+def test_users_for_an_item_come_best_first_without_those_who_have_seen_it(model, seen):
+    frame = recommend_users(model, 102, seen=seen)
+    assert list(frame.columns) == ["rank", "user_id", "score"]
+    assert rows(frame) == [(1, 30, 7.0), (2, 10, 4.0), (3, 20, 2.0)]
+    assert rows(recommend_users(model, 102, seen=seen, k=1)) == [(1, 30, 7.0)]
 
 
-def test_similar_items_of_a_vocabulary_come_without_titles():
-    frame = similar_items(VECTORS, 101, items=ITEMS, k=99)
-    assert list(frame.columns) == ["rank", "item_id", "score"]
-    assert frame["item_id"].tolist() == [102, 105, 103, 104]
-    assert frame["score"].tolist() == pytest.approx([0.6, 0.6, 0.0, -1.0])
+@pytest.mark.parametrize("scores_at_once", [1, 5, 10, 2**24])
+@pytest.mark.parametrize("k", [1, 2, 99])
+def test_users_for_many_items_agree_with_a_loop_in_any_block_size(model, seen, k, scores_at_once):
+    model.rows = torch.tensor([[1.0, 1.0, 0.0, 2.0, 1.0]] * 3 + [[0.0] * 5])  # full of ties
+    asked = [105, 101, 102]
+    frame = recommend_users(model, asked, seen=seen, k=k, scores_at_once=scores_at_once)
+    assert list(frame.columns) == ["item_id", "rank", "user_id", "score"]
+    expected = [(item, *row) for item in asked for row in looped_users(model, seen, item, k)]
+    assert rows(frame) == expected
 
 
-def test_items_equal_to_the_item_do_not_push_it_into_its_own_list():
-    frame = similar_items(torch.ones(5, 2), 104, items=ITEMS, k=2)
-    assert frame["item_id"].tolist() == [101, 102]
-
-
-@pytest.mark.parametrize("kind", [ExactIndex, ApproximateIndex])
-def test_an_index_of_unit_vectors_gives_the_same_items(kind):
-    frame = similar_items(kind(unit_vectors(VECTORS)), 103, items=ITEMS, k=2)
-    assert frame["item_id"].tolist() == [102, 105]
-    assert frame["score"].tolist() == pytest.approx([0.8, 0.8])
-
-
-def test_the_row_of_the_unknown_item_is_never_similar():
-    table = torch.cat([VECTORS, VECTORS[1:2]])
-    assert similar_items(table, 102, items=ITEMS, k=99)["item_id"].tolist() == [105, 103, 101, 104]
-
-
-def test_an_unknown_item_is_named():
-    with pytest.raises(KeyError, match=r"1 ids are unknown, e\.g\. 999"):
-        similar_items(VECTORS, 999, items=ITEMS)
+def test_an_item_that_everybody_has_seen_gets_no_users(model):
+    pairs = pd.DataFrame({"user_id": USERS.ids, "item_id": 103})
+    seen = Interactions.from_frame(pairs, users=USERS, items=ITEMS)
+    frame = recommend_users(model, 103, seen=seen)
+    assert list(frame.columns) == ["rank", "user_id", "score"]
+    assert len(frame) == 0
 
 
 @pytest.mark.parametrize(
-    ("vectors", "k", "message"),
+    ("item_id", "settings", "message"),
     [
-        (VECTORS[:3], 1, "one vector for each of 5 items is required, got 3"),
-        (ExactIndex(torch.ones(6, 2)), 1, "one vector for each of 5 items is required, got 6"),
-        (ExactIndex(VECTORS), 1, "vector of length 5: build it on unit_vectors"),
-        (torch.zeros(5, 2), 1, "vector of item 102 is zero"),
-        (VECTORS, 0, "k must be at least 1, got 0"),
+        ([], {}, "item_id is empty"),
+        (101, {"k": 0}, "k must be a whole number of at least 1, got 0"),
+        (101, {"scores_at_once": 0}, "scores_at_once must be at least 1, got 0"),
     ],
 )
-def test_vectors_that_cannot_answer_are_refused(vectors, k, message):
+def test_a_bad_request_for_users_is_refused(model, seen, item_id, settings, message):
     with pytest.raises(ValueError, match=message):
-        similar_items(vectors, 102, items=ITEMS, k=k)
+        recommend_users(model, item_id, seen=seen, **settings)
+    with pytest.raises(KeyError, match=r"1 ids are unknown, e\.g\. 999"):
+        recommend_users(model, [101, 999], seen=seen)
+
+
+def test_scores_of_a_user_name_every_item(model, seen):
+    series = scores_by_item(model, 20, users=USERS, items=ITEMS)
+    expected = {101: 1.0, 102: 2.0, 103: 3.0, 104: 4.0, 105: 5.0}
+    assert series.to_dict() == expected
+    assert (series.name, series.index.name) == ("score", "item_id")
+    listed = recommend(model, 20, seen=seen)
+    assert series[listed["item_id"]].tolist() == listed["score"].tolist()
+
+
+@pytest.mark.parametrize("scores_at_once", [1, 12, 2**24])
+def test_scores_of_an_item_name_every_user(model, scores_at_once):
+    series = scores_by_user(model, 104, users=USERS, items=ITEMS, scores_at_once=scores_at_once)
+    assert series.to_dict() == {10: 2.0, 20: 4.0, 30: 7.0, 40: 1.0}
+    assert (series.name, series.index.name) == ("score", "user_id")
+
+
+def test_scores_of_strangers_are_refused(model):
+    with pytest.raises(KeyError, match=r"e\.g\. 99: .* 4 users, 10 to 40"):
+        scores_by_item(model, 99, users=USERS, items=ITEMS)
+    with pytest.raises(KeyError, match=r"1 ids are unknown, e\.g\. 999"):
+        scores_by_user(model, 999, users=USERS, items=ITEMS)
+
+
+def test_ids_of_a_vocabulary_keep_their_name(model):
+    scores_by_item(model, 20, users=USERS, items=ITEMS)
+    assert ITEMS.ids.name is None
 
 
 def test_nothing_given_is_changed(model, seen):
-    scores, vectors = model.rows.clone(), VECTORS.clone()
+    scores = model.rows.clone()
     recommend(model, USERS.ids, seen=seen)
-    similar_items(VECTORS, 102, items=seen)
+    recommend_users(model, ITEMS.ids, seen=seen)
     assert model.rows.equal(scores)
-    assert VECTORS.equal(vectors)

@@ -1,0 +1,245 @@
+"""Neighbors among vectors: items like an item, users like a user."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from nbhelpers.data.interactions import Interactions
+from nbhelpers.data.topk import checked_k, top_k
+from nbhelpers.data.vocabulary import Vocabulary
+from nbhelpers.serving.ids import described_items, required_ids
+from nbhelpers.serving.index import NUMBERS_AT_ONCE, Index
+from nbhelpers.serving.vectors import checked_vectors, unit_vectors
+
+
+def similar_items(
+    vectors: Tensor | Index,
+    item_id: Any,
+    *,
+    items: Vocabulary | Interactions,
+    k: int = 10,
+    support: ArrayLike | None = None,
+    min_support: float = 0,
+    shrinkage: float = 0.0,
+) -> pd.DataFrame:
+    """Items whose vectors point most nearly the same way, without the item itself.
+
+    Parameters
+    ----------
+    vectors : Tensor of float, shape (n_items, d), or Index
+        Of a table with an unknown row that last row is left out. An index must be built on
+        ``unit_vectors(vectors)``, since it searches by cosine; so it can serve neither
+        ``min_support`` nor ``shrinkage``.
+    item_id : raw id
+    items : Vocabulary or Interactions
+        Interactions with ``item_metadata`` add the titles.
+    k : int
+        Length of the list, at least 1. Where fewer items remain there are fewer rows.
+    support : array of int, shape (n_items,), optional
+        Positives of each item; left out, the ``item_counts`` of Interactions.
+    min_support : float
+        Items with fewer positives are left out.
+    shrinkage : float
+        At least 0; a neighbor with n positives scores cosine * n / (n + shrinkage), so that a
+        vector learned from little counts for less.
+
+    Returns
+    -------
+    DataFrame
+        One row an item, best first, of equal scores the smaller index first: ``rank`` from 1,
+        ``item_id``, ``title`` if known, and ``score``, the cosine after shrinkage.
+
+    Raises
+    ------
+    KeyError
+        If the item is unknown.
+    ValueError
+        If there is not one vector for each item, the item's vector is zero, an index holds
+        vectors of other lengths than 1 or shall serve support or shrinkage, no support is
+        known where it is needed, or a number is outside its range.
+    """
+    if isinstance(items, Interactions) and support is None:
+        support = items.item_counts
+    vocabulary = items if isinstance(items, Vocabulary) else required_ids(items.items, "item")
+    trust = _trust(support, len(vocabulary), min_support=min_support, shrinkage=shrinkage)
+    item_idx, score = _similar(vectors, item_id, vocabulary, k=k, trust=trust, name="item")
+    described = described_items(item_idx, items)
+    described.insert(0, "rank", np.arange(1, len(described) + 1))
+    return described.assign(score=score)
+
+
+def similar_users(
+    vectors: Tensor | Index,
+    user_id: Any,
+    *,
+    users: Vocabulary | Interactions,
+    k: int = 10,
+    support: ArrayLike | None = None,
+    min_support: float = 0,
+    shrinkage: float = 0.0,
+) -> pd.DataFrame:
+    """Users whose vectors point most nearly the same way, without the user.
+
+    Parameters
+    ----------
+    vectors : Tensor of float, shape (n_users, d), or Index
+    user_id : raw id
+    users : Vocabulary or Interactions
+    k : int
+    support : array of int, shape (n_users,), optional
+        Positives of each user; left out, the ``user_counts`` of Interactions.
+    min_support, shrinkage : float
+        All as in ``similar_items``.
+
+    Returns
+    -------
+    DataFrame
+        As of ``similar_items``: ``rank``, ``user_id`` and ``score``.
+
+    Raises
+    ------
+    KeyError
+        If the user is unknown.
+    ValueError
+        As for ``similar_items``.
+    """
+    if isinstance(users, Interactions) and support is None:
+        support = users.user_counts
+    vocabulary = users if isinstance(users, Vocabulary) else required_ids(users.users, "user")
+    trust = _trust(support, len(vocabulary), min_support=min_support, shrinkage=shrinkage)
+    user_idx, score = _similar(vectors, user_id, vocabulary, k=k, trust=trust, name="user")
+    rank = np.arange(1, len(user_idx) + 1)
+    found = vocabulary.ids.take(user_idx)
+    return pd.DataFrame({"rank": rank, "user_id": found, "score": score})
+
+
+@torch.no_grad()
+def neighbor_lists(
+    vectors: Tensor,
+    asked: Tensor,
+    *,
+    k: int = 10,
+    support: ArrayLike | None = None,
+    min_support: float = 0,
+    shrinkage: float = 0.0,
+    scores_at_once: int = NUMBERS_AT_ONCE,
+) -> tuple[Tensor, Tensor]:
+    """Neighbors of many rows at once, as indices: what ``similar_items`` finds for one.
+
+    Parameters
+    ----------
+    vectors : Tensor of float, shape (n, d)
+    asked : Tensor of int, shape (n_asked,)
+        Rows whose neighbors are wanted.
+    k : int
+        At least 1.
+    support : array of int, shape (n,), optional
+        Positives of each row; needed for the next two.
+    min_support, shrinkage : float
+        As in ``similar_items``.
+    scores_at_once : int
+        Scores held at a time; at least those of one row are.
+
+    Returns
+    -------
+    scores, lists : Tensor, shape (n_asked, min(k, n))
+        Best first, without the row itself; -inf and -1 where a list ends early. The list of a
+        zero vector, which points nowhere, is empty.
+
+    Raises
+    ------
+    ValueError
+        If the vectors are no matrix of finite numbers, support is needed and missing or of
+        another length, or a number is outside its range.
+    """
+    if scores_at_once < 1:
+        raise ValueError(f"scores_at_once must be at least 1, got {scores_at_once}")
+    unit, k = unit_vectors(checked_vectors(vectors)), checked_k(k)
+    trust = _trust(support, len(unit), min_support=min_support, shrinkage=shrinkage)
+    blocks = asked.to(unit.device).split(max(1, scores_at_once // len(unit)))
+    found = [top_k(_scores(unit, block, trust), k) for block in blocks]
+    scores, lists = (torch.cat(part) for part in zip(*found, strict=True))
+    return scores, lists
+
+
+def _trust(
+    support: ArrayLike | None, n: int, *, min_support: float, shrinkage: float
+) -> Tensor | None:
+    """Factor of each neighbor's cosine, -1 for those to leave out; None if all count fully."""
+    if not (0 <= min_support < math.inf and 0 <= shrinkage < math.inf):
+        raise ValueError(
+            f"min_support and shrinkage must be at least 0 and finite, got {min_support} and "
+            f"{shrinkage}"
+        )
+    if not min_support and not shrinkage:
+        return None
+    if support is None:
+        raise ValueError("min_support and shrinkage need counts: pass support or Interactions")
+    counts = torch.tensor(np.asarray(support, dtype=np.float64))
+    if counts.shape != (n,) or not bool((counts >= 0).all()):
+        raise ValueError(f"support must hold {n} counts of 0 or more, got {support!r:.60}")
+    factor = counts / (counts + shrinkage) if shrinkage else torch.ones_like(counts)
+    return factor.masked_fill(counts < min_support, -1.0)
+
+
+def _scores(unit: Tensor, rows: Tensor, trust: Tensor | None) -> Tensor:
+    """Scores of all neighbors of some rows, shape (batch, n), -inf for those not to list."""
+    wanted = unit[rows]  # (batch, d)
+    scores = wanted @ unit.T
+    if trust is not None:
+        factor = trust.to(scores)
+        scores = (scores * factor).masked_fill_(factor < 0, -torch.inf)
+    scores[~wanted.any(dim=1)] = -torch.inf
+    return scores.scatter_(1, rows.unsqueeze(1), -torch.inf)
+
+
+def _similar(
+    vectors: Tensor | Index,
+    raw_id: Any,
+    vocabulary: Vocabulary,
+    *,
+    k: int,
+    trust: Tensor | None,
+    name: str,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Indices and scores of the neighbors of one id."""
+    place, n = int(vocabulary.encode_known([raw_id])[0]), len(vocabulary)
+    rows = vectors if isinstance(vectors, Tensor) else vectors.vectors
+    if len(rows) != n and not (rows is vectors and len(rows) == n + 1):
+        raise ValueError(f"one vector for each of {n} {name}s is required, got {len(rows)}")
+    if not rows[place].any():
+        raise ValueError(
+            f"the vector of {name} {raw_id} is zero and points nowhere: none is similar"
+        )
+    if isinstance(vectors, Tensor):
+        unit = unit_vectors(checked_vectors(vectors[:n]))
+        row = torch.tensor([place], device=unit.device)
+        scores, found = top_k(_scores(unit, row, trust), checked_k(k))
+    else:
+        scores, found = _searched(vectors, place, checked_k(k), trust)
+    keep = found >= 0
+    return found[keep].cpu().numpy(), scores[keep].cpu().double().numpy()
+
+
+def _searched(index: Index, place: int, k: int, trust: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Scores and indices from an index, which is asked for one more: the row itself."""
+    if trust is not None:
+        raise ValueError(
+            "an index searches by cosine alone: pass the vectors for min_support or shrinkage"
+        )
+    query = index.vectors[place].unsqueeze(0)  # (1, d)
+    length = float(query.double().norm())
+    if abs(length - 1) > 1e-3:
+        raise ValueError(
+            f"the index holds a vector of length {length:.3g}: build it on unit_vectors(vectors)"
+        )
+    scores, found = index.search(query, k + 1)
+    others = found != place
+    return scores[others][:k], found[others][:k]
