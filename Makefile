@@ -6,6 +6,8 @@ PY ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEVICE ?= cpu
+# Two test processes fit into the memory of any laptop; each file stays in one of them.
+JOBS ?= 2
 TORCH_BACKEND ?=
 UV := "uv>=0.9,<1"
 
@@ -44,7 +46,8 @@ test: data ## Lint, types, unit tests and every notebook (DEVICE=cuda for a GPU)
 	@$(BIN)/mypy
 	@CI=true CF_RESULTS="$(CURDIR)/.pytest_cache/honest_table.csv" \
 		$(BIN)/python -m pytest tests notebooks \
-		--nbval-lax --nbval-current-env --nbval-cell-timeout=300
+		--nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
+		--numprocesses=$(JOBS) --dist=loadfile
 
 lab: data ## Open the course in JupyterLab, on this machine only
 	@cd notebooks && ../$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) 00_start_here.ipynb
