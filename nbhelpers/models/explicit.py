@@ -9,6 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nbhelpers.models.embeddings import Embedding as Embedding
+from nbhelpers.models.embeddings import small_embedding as small_embedding
+
 YRange = tuple[float, float]
 PAIRS_AT_ONCE = 65_536  # of a network, when it scores every item: 26 MB at 100 hidden numbers
 
@@ -34,32 +37,6 @@ def sigmoid_range(score: Tensor, low: float, high: float) -> Tensor:
     if low >= high:
         raise ValueError(f"low must be below high, got {low} and {high}")
     return torch.sigmoid(score) * (high - low) + low
-
-
-class Embedding(nn.Module):
-    """Table of numbers from which rows are looked up, on a bare ``nn.Parameter``.
-
-    A drop-in for ``nn.Embedding``: the same attribute ``weight``, hence the same ``state_dict``.
-
-    Parameters
-    ----------
-    n_rows, n_columns : int
-    """
-
-    def __init__(self, n_rows: int, n_columns: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(n_rows, n_columns).normal_(0, 0.01))
-
-    def forward(self, idx: Tensor) -> Tensor:
-        """Rows ``idx``, shape (batch, n_columns)."""
-        return self.weight[idx]
-
-
-def small_embedding(n_rows: int, n_columns: int) -> nn.Embedding:
-    """An ``nn.Embedding`` that starts as small as ours: normal with deviation 0.01."""
-    table = nn.Embedding(n_rows, n_columns)
-    nn.init.normal_(table.weight, 0, 0.01)
-    return table
 
 
 class DotProduct(nn.Module):

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
-from nbhelpers.models.explicit import PAIRS_AT_ONCE, small_embedding
+from nbhelpers.models.embeddings import small_embedding
+from nbhelpers.models.explicit import PAIRS_AT_ONCE
 
 FIVE_STARS = (1.0, 2.0, 3.0, 4.0, 5.0)
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
-from nbhelpers.models.explicit import DotProductBias, YRange, small_embedding
+from nbhelpers.models.embeddings import small_embedding
+from nbhelpers.models.explicit import DotProductBias, YRange
 
 
 class DotProductHistory(DotProductBias):

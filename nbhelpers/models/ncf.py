@@ -8,7 +8,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from nbhelpers.models.explicit import CollabNN, hidden_layers, small_embedding
+from nbhelpers.models.embeddings import small_embedding
+from nbhelpers.models.explicit import CollabNN, hidden_layers
 
 
 class GMF(nn.Module):

@@ -43,6 +43,22 @@ def test_factors_equal_those_of_the_library(positives, start):
     np.testing.assert_allclose(ours.user_factors[:28], theirs.user_factors[:28], atol=1e-4)
 
 
+@pytest.mark.parametrize("n_steps", [1, 3])
+def test_conjugate_gradients_equal_those_of_the_library(positives, start, n_steps):
+    implicit = pytest.importorskip("implicit.cpu.als")
+    settings = {"alpha": 2.0, "reg": 0.5, "n_iterations": 5, "n_cg_steps": n_steps}
+    ours = ALS(4, **settings).fit(positives, item_factors=start)
+    theirs = implicit.AlternatingLeastSquares(
+        4, alpha=3.0, regularization=0.5, iterations=5, use_cg=True, num_threads=1
+    )
+    theirs.cg_steps = n_steps
+    theirs.user_factors = np.zeros((N_USERS, 4), dtype=np.float32)
+    theirs.item_factors = start.numpy().copy()
+    theirs.fit(positives.to_scipy(), show_progress=False)
+    np.testing.assert_allclose(ours.item_factors, theirs.item_factors, atol=1e-4)
+    np.testing.assert_allclose(ours.user_factors[:28], theirs.user_factors[:28], atol=1e-4)
+
+
 def test_one_sweep_equals_a_loop_over_users_and_items(positives, start):
     model = ALS(4, alpha=2.0, reg=0.5, n_iterations=1).fit(positives, item_factors=start)
     preference = positives.to_scipy().toarray().astype(float)
@@ -87,10 +103,67 @@ def test_fit_stands_at_a_minimum_of_the_loss_of_ials(positives):
     assert max(gradient_of(loss, users, items)) < 1e-3
 
 
-def test_block_size_does_not_matter(positives, start, monkeypatch):
-    whole = ALS(4, n_iterations=2).fit(positives, item_factors=start)
+@pytest.mark.parametrize(("kind", "reg"), [(ALS, 10.0), (IALS, 1.0)])  # enough to round little
+def test_as_many_conjugate_gradients_as_factors_equal_the_exact_solution(
+    kind, reg, positives, start
+):
+    exact, near = (
+        kind(4, reg=reg, n_iterations=3, n_cg_steps=n).fit(positives, item_factors=start)
+        for n in (None, 4)
+    )
+    torch.testing.assert_close(near.item_factors, exact.item_factors, atol=1e-5, rtol=1e-3)
+    torch.testing.assert_close(near.user_factors, exact.user_factors, atol=1e-5, rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", [ALS, IALS])
+def test_one_conjugate_gradient_is_not_the_exact_solution(kind, positives, start):
+    exact, near = (
+        kind(4, n_iterations=1, n_cg_steps=n).fit(positives, item_factors=start) for n in (None, 1)
+    )
+    assert not torch.allclose(near.item_factors, exact.item_factors, atol=1e-3)
+
+
+def loss_of_hu(model, positives, *, alpha, reg):
+    users, items = model.user_factors.double(), model.item_factors.double()
+    users[28:] = 0
+    preference = torch.from_numpy(positives.to_scipy().toarray()).double()
+    loss = ((1 + alpha * preference) * (preference - users @ items.T) ** 2).sum()
+    return (loss + reg * (users**2).sum() + reg * (items**2).sum()).item()
+
+
+def test_three_conjugate_gradients_a_sweep_reach_nearly_the_same_loss(positives):
+    settings = {"alpha": 1.5, "reg": 0.5}
+    exact, near, nearer = (
+        loss_of_hu(
+            ALS(16, n_cg_steps=n, generator=seeded(), **settings).fit(positives),
+            positives,
+            **settings,
+        )
+        for n in (None, 1, 3)
+    )
+    assert nearer < 1.01 * exact
+    assert nearer < near
+
+
+def test_conjugate_gradients_leave_zeros_where_there_is_no_positive(positives, start):
+    model = ALS(4, n_iterations=2, n_cg_steps=2).fit(positives, item_factors=start)
+    assert model.item_factors[19].tolist() == [0.0] * 4
+    mean = model.user_factors[:28].mean(dim=0)
+    torch.testing.assert_close(model.user_factors[28:], mean.expand(2, 4))
+
+
+def test_folding_in_is_exact_after_conjugate_gradients(positives, start):
+    model = ALS(4, n_cg_steps=1).fit(positives, item_factors=start)
+    exact = ALS(4, n_iterations=1).fit(positives, item_factors=model.item_factors)
+    torch.testing.assert_close(model.fold_in(positives)[:28], exact.user_factors[:28])
+
+
+@pytest.mark.parametrize("n_cg_steps", [None, 3])
+def test_block_size_does_not_matter(n_cg_steps, positives, start, monkeypatch):
+    settings = {"n_iterations": 2, "n_cg_steps": n_cg_steps}
+    whole = ALS(4, **settings).fit(positives, item_factors=start)
     monkeypatch.setattr(als, "VALUES_AT_ONCE", 1)
-    by_one = ALS(4, n_iterations=2).fit(positives, item_factors=start)
+    by_one = ALS(4, **settings).fit(positives, item_factors=start)
     torch.testing.assert_close(by_one.item_factors, whole.item_factors)
     torch.testing.assert_close(by_one.user_factors, whole.user_factors)
 
@@ -157,7 +230,7 @@ def test_factors_of_another_shape_are_refused(positives):
         ALS(5).fit(positives, item_factors=torch.zeros(20, 4))
 
 
-@pytest.mark.parametrize("name", ["n_factors", "alpha", "reg", "n_iterations"])
+@pytest.mark.parametrize("name", ["n_factors", "alpha", "reg", "n_iterations", "n_cg_steps"])
 def test_settings_not_above_zero_are_refused(name):
     with pytest.raises(ValueError, match=f"{name} must be above 0, got 0"):
         ALS(**{name: 0})

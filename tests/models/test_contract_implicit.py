@@ -3,94 +3,131 @@
 import functools
 import io
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch import nn
 
-from nbhelpers.models import explicit
+from nbhelpers.data.vocabulary import Vocabulary
+from nbhelpers.models import explicit, implicit, metric_learning, ncf, towers
+from nbhelpers.models.explicit import CollabNN
 from nbhelpers.models.implicit import MatrixFactorization
+from nbhelpers.models.metric_learning import MetricLearning
 from nbhelpers.models.ncf import GMF, MLP, NeuMF, TwoTower
+from nbhelpers.models.towers import HistoryTower
+from nbhelpers.serving.storage import load_model, save_model
+from nbhelpers.training import losses
 from nbhelpers.training.loop import seed_everything
-from nbhelpers.training.losses import logistic_loss
+from nbhelpers.training.losses import hinge_loss, logistic_loss
+from nbhelpers.training.optimizers import adam
+from nbhelpers.training.ranking import pair_loss
 
 N_USERS, N_ITEMS = 6, 9
 PAIRS = torch.tensor([0, 5, 5, 2]), torch.tensor([8, 0, 3, 3])
 NEGATIVES = torch.tensor([[1, 2], [4, 8], [4, 8], [0, 7]])
+BATCH = (*PAIRS, NEGATIVES)
 EVERYONE = torch.arange(N_USERS)
+LATEST = torch.tensor([[8, 1], [3, 3], [0, 9], [9, 9], [2, 5], [7, 9]])  # 9 pads
 
 
 class Case(NamedTuple):
-    """A model, and the steps of Adam that it needs for a planted taste."""
+    """A model; a loss and the steps of Adam in which it finds a planted taste."""
 
-    make: Callable[[int, int], nn.Module]
+    kind: type[nn.Module]
+    settings: dict[str, Any] = {}  # noqa: RUF012, never changed
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = logistic_loss
     n_steps: int = 60
+    sizes: tuple[str, ...] = ("n_users", "n_items")
+
+    def arguments(self, n_users=N_USERS, n_items=N_ITEMS):
+        given = {"n_users": n_users, "n_items": n_items}
+        return {name: given[name] for name in self.sizes} | self.settings
+
+    def make(self, **sizes):
+        return self.kind(**self.arguments(**sizes))
 
 
+def factorization(n_steps=60, **settings):
+    return Case(MatrixFactorization, {"n_factors": 8, **settings}, n_steps=n_steps)
+
+
+def two_towers(n_steps=60, **settings):
+    return Case(TwoTower, {"n_factors": 8, **settings}, n_steps=n_steps)
+
+
+near = functools.partial(hinge_loss, margin=0.5)  # of distances: no score is above 0
 CASES = {
-    "matrix factorization": Case(lambda u, i: MatrixFactorization(u, i, 8)),
+    "matrix factorization": factorization(),
+    "matrix factorization, dropout": factorization(dropout=0.3),
+    "matrix factorization, sparse": factorization(sparse=True),
+    "matrix factorization in a range": factorization(y_range=(-6.0, 6.0)),
+    "matrix factorization, all": factorization(dropout=0.1, sparse=True, y_range=(-6.0, 6.0)),
     "GMF": Case(GMF),
-    "MLP": Case(lambda u, i: MLP(u, i, 8), n_steps=200),
-    "MLP of one layer": Case(lambda u, i: MLP(u, i, 8, n_hidden=(32,)), n_steps=250),
-    "NeuMF": Case(lambda u, i: NeuMF(u, i, 4, n_mlp_factors=8)),
-    "two towers": Case(lambda u, i: TwoTower(u, i, 8)),
-    "two towers, hidden layers": Case(lambda u, i: TwoTower(u, i, 8, n_hidden=(16,)), n_steps=150),
-    "two towers, cosine": Case(lambda u, i: TwoTower(u, i, 8, temperature=0.2)),
+    "MLP": Case(MLP, {"n_factors": 8}, n_steps=200),
+    "NeuMF": Case(NeuMF, {"n_factors": 4, "n_mlp_factors": 8}),
+    "two towers": two_towers(),
+    "two towers, hidden layers": two_towers(n_hidden=(16,), n_steps=150),
+    "two towers, cosine": two_towers(temperature=0.2),
+    "metric learning": Case(MetricLearning, {"n_factors": 8}, loss=near),
+}
+# What more takes its first step with every loss, and is stored.
+STEPPING = CASES | {
+    "MLP of one layer": Case(MLP, {"n_factors": 8, "n_hidden": (32,)}),
+    "NeuMF of three layers": Case(NeuMF, {"n_hidden": (16, 8, 4)}),
+    "two towers, hidden layers, cosine": two_towers(n_hidden=(16,), temperature=0.2),
+    "history": Case(HistoryTower, {"latest": LATEST, "n_factors": 8}, sizes=("n_items",)),
+    "history without dropout": Case(
+        HistoryTower, {"latest": LATEST, "item_dropout": 0.0, "dropout": 0.0}, sizes=("n_items",)
+    ),
 }
 by_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-
-
-def small(case):
-    return case.make(N_USERS, N_ITEMS)
+# A CollabNN has shown in test_contract.py that its scores have the right shape and order.
+OWN_SCORES = {name: case for name, case in CASES.items() if not issubclass(case.kind, CollabNN)}
+by_own_scores = pytest.mark.parametrize("case", OWN_SCORES.values(), ids=OWN_SCORES.keys())
+by_stepping = pytest.mark.parametrize("case", STEPPING.values(), ids=STEPPING.keys())
 
 
 def bold(case):
-    """The model with large weights, so that no mistake stays small."""
-    model = small(case)
+    """The model with large weights, so that no mistake stays small, in evaluation mode."""
+    model = case.make()
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
         for weight in model.parameters():
             weight.normal_(0, 0.7, generator=generator)
-    return model
+    return model.eval()
 
 
-def pair_loss(model, user_idx, item_idx, negatives):
-    users = user_idx.repeat_interleave(negatives.shape[1])
-    negative_scores = model(users, negatives.flatten()).view(negatives.shape)
-    return logistic_loss(model(user_idx, item_idx), negative_scores)
-
-
-def descend(model, draw, *, n_steps):
+def descend(case, model, draw, *, n_steps):
     """The model after some steps of Adam on batches that ``draw()`` makes."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.03, fused=True)
+    optimizer = adam(model, lr=0.03)
     for _ in range(n_steps):
         optimizer.zero_grad()
-        pair_loss(model, *draw()).backward()
+        pair_loss(model, draw(), case.loss).backward()
         optimizer.step()
-    return model
+    return model.eval()
 
 
-@by_case
+@by_own_scores
 def test_one_number_for_each_pair(case):
-    score = small(case)(*PAIRS)
+    score = case.make()(*PAIRS)
     assert score.shape == (4,)
     assert score.is_floating_point()
 
 
-@by_case
+@by_own_scores
 def test_batch_of_one_works(case):
-    assert small(case)(torch.tensor([1]), torch.tensor([2])).shape == (1,)
+    assert case.make()(torch.tensor([1]), torch.tensor([2])).shape == (1,)
 
 
-@by_case
+@by_own_scores
 def test_batch_equals_one_by_one(case):
     model = bold(case)
     alone = [model(*(x[k : k + 1] for x in PAIRS)) for k in range(4)]
     torch.testing.assert_close(torch.cat(alone), model(*PAIRS))
 
 
-@by_case
+@by_own_scores
 def test_score_does_not_depend_on_batch_mates(case):
     model = bold(case)
     alone = model(torch.tensor([2]), torch.tensor([8]))
@@ -101,21 +138,22 @@ def test_score_does_not_depend_on_batch_mates(case):
 
 @by_case
 def test_loss_reaches_every_parameter(case):
-    model = small(case)
-    pair_loss(model, *PAIRS, NEGATIVES).backward()
-    assert all(weight.grad is not None and weight.grad.any() for weight in model.parameters())
+    model = case.make()
+    pair_loss(model, BATCH, case.loss).backward()
+    gradients = [weight.grad for weight in model.parameters()]
+    assert all(gradient is not None and gradient.to_dense().any() for gradient in gradients)
 
 
 @by_case
 def test_one_batch_can_be_learned_by_heart(case):
     seed_everything(0)
-    model = descend(small(case), lambda: (*PAIRS, NEGATIVES), n_steps=400)
-    assert pair_loss(model, *PAIRS, NEGATIVES) < 0.05
+    model = descend(case, case.make(), lambda: BATCH, n_steps=400)
+    assert pair_loss(model, BATCH, case.loss) < 0.05
 
 
 def trained(case, seed):
     seed_everything(seed)
-    return descend(small(case), lambda: (*PAIRS, NEGATIVES), n_steps=3).score_users(EVERYONE)
+    return descend(case, case.make(), lambda: BATCH, n_steps=3).score_users(EVERYONE)
 
 
 @by_case
@@ -124,9 +162,9 @@ def test_seed_decides_the_result(case):
     assert not torch.equal(trained(case, seed=3), trained(case, seed=4))
 
 
-@by_case
-def test_saved_and_loaded_weights_give_the_same_scores(case):
-    model, other = bold(case), small(case)
+@by_own_scores
+def test_copied_weights_give_the_same_scores(case):
+    model, other = bold(case), case.make().eval()
     file = io.BytesIO()
     torch.save(model.state_dict(), file)
     file.seek(0)
@@ -135,7 +173,7 @@ def test_saved_and_loaded_weights_give_the_same_scores(case):
     assert torch.equal(other.score_users(EVERYONE), model.score_users(EVERYONE))
 
 
-@by_case
+@by_own_scores
 @pytest.mark.parametrize("pairs_at_once", [1, 20, 65_536])
 def test_score_users_agrees_with_pairs(case, pairs_at_once, monkeypatch):
     monkeypatch.setattr(explicit, "PAIRS_AT_ONCE", pairs_at_once)
@@ -147,9 +185,9 @@ def test_score_users_agrees_with_pairs(case, pairs_at_once, monkeypatch):
     torch.testing.assert_close(scores.flatten(), one_by_one)
 
 
-@by_case
+@by_own_scores
 def test_scores_of_nobody_are_an_empty_table(case):
-    assert small(case).score_users(torch.tensor([], dtype=torch.int64)).shape == (0, N_ITEMS)
+    assert case.make().score_users(torch.tensor([], dtype=torch.int64)).shape == (0, N_ITEMS)
 
 
 @functools.cache
@@ -178,8 +216,99 @@ def test_planted_clubs_are_found_for_every_seed(case):
             unseen = (~liked).float()[pairs[0]]
             return *pairs, torch.multinomial(unseen, 4)
 
-        model = descend(case.make(40, 40), draw, n_steps=case.n_steps)
+        model = descend(case, case.make(n_users=40, n_items=40), draw, n_steps=case.n_steps)
         with torch.no_grad():
             scores = model.score_users(torch.arange(40)).masked_fill(liked, -torch.inf)
         found = own.gather(1, scores.topk(2).indices)
         assert found.float().mean() > 0.6, f"seed {seed}"
+
+
+def in_batch_loss(model, batch):
+    """Each row's user against the positives of all rows."""
+    user_idx, item_idx, _ = batch
+    n_rows = len(user_idx)
+    scores = model(user_idx.repeat_interleave(n_rows), item_idx.repeat(n_rows))
+    return losses.sampled_softmax_loss(scores.view(n_rows, n_rows), item_idx)
+
+
+def on_negatives(loss):
+    return functools.partial(pair_loss, loss=loss)
+
+
+LOSSES = {
+    "logistic_loss": on_negatives(logistic_loss),
+    "softmax_loss": on_negatives(losses.softmax_loss),
+    "bpr_loss": on_negatives(losses.bpr_loss),
+    "hinge_loss": on_negatives(hinge_loss),
+    "adaptive_hinge_loss": on_negatives(losses.adaptive_hinge_loss),
+    "warp_loss": on_negatives(functools.partial(losses.warp_loss, n_items=N_ITEMS)),
+    "sampled_softmax_loss": in_batch_loss,
+    "partial_credit": on_negatives(
+        losses.partial_credit(losses.bpr_loss, {"decade": torch.arange(N_ITEMS) % 3}, {"decade": 1})
+    ),
+}
+by_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
+
+
+def test_no_loss_is_left_out():
+    public = {name for name in vars(losses) if name.endswith("_loss") and name[0] != "_"}
+    assert public | {"partial_credit"} == LOSSES.keys()
+
+
+@pytest.mark.parametrize("module", [implicit, metric_learning, ncf, towers])
+def test_no_model_is_left_out(module):
+    kinds = {kind for kind in vars(module).values() if isinstance(kind, type)}
+    own = {kind for kind in kinds if kind.__module__ == module.__name__}
+    assert own <= {case.kind for case in STEPPING.values()}
+
+
+def scorer(model):
+    """The model as a function of pairs."""
+    if not isinstance(model, HistoryTower):
+        return model
+    return lambda users, items: model.score_users(users).gather(1, items.unsqueeze(1)).squeeze(1)
+
+
+def step(model, loss):
+    """The model's loss before one step of Adam."""
+    optimizer = adam(model, lr=0.03)
+    value = loss(scorer(model), BATCH)
+    value.backward()
+    optimizer.step()
+    return value.item()
+
+
+def sides(model):
+    """Copies of the weights of the users' side and of the items', all but the biases."""
+    weights = {
+        name: weight.detach().clone()
+        for name, weight in model.named_parameters()
+        if "bias" not in name
+    }
+    users = [weight for name, weight in weights.items() if "user" in name or name == "log_weight"]
+    return users, [weight for name, weight in weights.items() if "item" in name]
+
+
+@by_stepping
+@by_loss
+def test_first_step_of_every_loss_moves_users_and_items(case, loss):
+    seed_everything(0)
+    model = case.make()
+    before = sides(model)
+    assert torch.tensor(step(model, loss)).isfinite()
+    for old, new in zip(before, sides(model), strict=True):
+        assert any(not torch.equal(*pair) for pair in zip(old, new, strict=True))
+        assert all(weight.isfinite().all() for weight in new)
+
+
+@by_stepping
+def test_stored_and_loaded_models_give_the_same_scores(case, tmp_path):
+    seed_everything(0)
+    model = case.make()
+    step(model, LOSSES["hinge_loss"])
+    model.eval()
+    ids = {"users": Vocabulary(range(N_USERS)), "items": Vocabulary(range(N_ITEMS))}
+    save_model(model, tmp_path, settings=case.arguments(), **ids)
+    loaded = load_model(tmp_path, case.kind).model
+    assert torch.equal(loaded.score_users(EVERYONE), model.score_users(EVERYONE))
+    assert torch.equal(scorer(loaded)(*PAIRS), scorer(model)(*PAIRS))

@@ -66,3 +66,26 @@ def test_sigmoid_range_by_hand(score, stars):
 def test_range_upside_down_is_refused():
     with pytest.raises(ValueError, match="low must be below high, got 5 and 1"):
         sigmoid_range(torch.tensor(0.0), 5, 1)
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (3, 4)], ids=["one row", "a batch", "two axes"])
+def test_a_small_table_looks_up_and_learns_as_that_of_torch_does(shape):
+    ours, theirs = small_embedding(7, 3), torch.nn.Embedding(7, 3)
+    theirs.load_state_dict(ours.state_dict())
+    idx = torch.randint(7, shape, generator=torch.Generator().manual_seed(0))
+    scale = torch.rand(*shape, 3, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(ours(idx), theirs(idx))
+    for table in (ours, theirs):
+        (table(idx) * scale).sum().backward()
+    torch.testing.assert_close(ours.weight.grad, theirs.weight.grad)
+
+
+def test_a_small_table_refuses_a_row_that_is_not_there():
+    with pytest.raises(IndexError):
+        small_embedding(7, 3)(torch.tensor([7]))
+
+
+def test_a_sparse_table_has_sparse_gradients():
+    table = small_embedding(7, 3, sparse=True)
+    table(torch.tensor([2])).sum().backward()
+    assert table.weight.grad.is_sparse

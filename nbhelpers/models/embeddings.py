@@ -1,0 +1,50 @@
+"""Tables of numbers from which rows are looked up."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Embedding(nn.Module):
+    """Table of numbers from which rows are looked up, on a bare ``nn.Parameter``.
+
+    A drop-in for ``nn.Embedding``: the same attribute ``weight``, hence the same ``state_dict``.
+
+    Parameters
+    ----------
+    n_rows, n_columns : int
+    """
+
+    def __init__(self, n_rows: int, n_columns: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n_rows, n_columns).normal_(0, 0.01))
+
+    def forward(self, idx: Tensor) -> Tensor:
+        """Rows ``idx``, shape (batch, n_columns)."""
+        return self.weight[idx]
+
+
+def small_embedding(n_rows: int, n_columns: int, *, sparse: bool = False) -> nn.Embedding:
+    """An ``nn.Embedding`` that starts as small as ours: normal with deviation 0.01.
+
+    Parameters
+    ----------
+    n_rows, n_columns : int
+    sparse : bool
+        As in ``nn.Embedding``: gradients that hold only the rows looked up. SparseAdam and SGD
+        take them, Adam does not.
+    """
+    table = _Table(n_rows, n_columns, sparse=sparse)
+    nn.init.normal_(table.weight, 0, 0.01)
+    return table
+
+
+class _Table(nn.Embedding):
+    """Looks rows up so that the backward pass takes half the time on the CPU; equal gradients."""
+
+    def forward(self, idx: Tensor) -> Tensor:
+        if self.sparse or self.weight.device.type != "cpu":  # elsewhere the sums would not repeat
+            return super().forward(idx)
+        rows = self.weight.index_select(0, idx.flatten())
+        return rows.view(*idx.shape, self.embedding_dim)
