@@ -8,6 +8,8 @@ frame: shuffled data give the same split.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -233,7 +235,8 @@ def _shares(valid_frac: float, test_frac: float | None) -> list[float]:
 def _canonical_order(ratings: pd.DataFrame) -> NDArray[np.int64]:
     """Row positions sorted by user and item: the same rows in any order give the same result."""
     _require(ratings, "user_id", "item_id")
-    return np.lexsort((_codes(ratings["item_id"]), _codes(ratings["user_id"])))
+    by_item, by_user = (_narrow(_codes(ratings[column])) for column in ("item_id", "user_id"))
+    return np.lexsort((by_item, by_user))
 
 
 def _rank_within(
@@ -241,7 +244,8 @@ def _rank_within(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rank of each row among its user's rows by ``key``, from 0, and how many the user has."""
     codes = _codes(users)
-    order = np.lexsort((key, codes))
+    by_key = np.argsort(key)
+    order = by_key[np.argsort(_narrow(codes)[by_key], kind="stable")]
     counts = np.bincount(codes)
     starts = np.cumsum(counts) - counts
     rank = np.empty(len(codes), dtype=np.int64)
@@ -252,6 +256,12 @@ def _rank_within(
 def _codes(ids: pd.Series) -> NDArray[np.int64]:
     """Integer codes in the sorted order of the ids."""
     return pd.factorize(ids, sort=True)[0].astype(np.int64)
+
+
+def _narrow(codes: NDArray[np.int64]) -> NDArray[np.unsignedinteger[Any]]:
+    """Codes that sort alike in as few bytes as hold them: NumPy sorts two far faster than eight."""
+    from_zero = codes + 1  # a missing id has the code -1
+    return from_zero.astype(np.min_scalar_type(from_zero.max(initial=0)))
 
 
 def _require(ratings: pd.DataFrame, *columns: str) -> None:

@@ -87,6 +87,18 @@ def test_stratified_split_takes_the_rounded_share_of_every_user(log):
     assert set(train["user_id"]) == set(log["user_id"])
 
 
+@pytest.mark.parametrize("n_users", [50, 300, 70_000])  # numbers of one, two and four bytes
+def test_stratified_split_equals_plain_sorts(n_users):
+    pair = np.random.default_rng(0).permutation(n_users * 6)[: n_users * 4]
+    log = pd.DataFrame({"user_id": pair // 6, "item_id": pair % 6})
+    ordered = log.sort_values(["user_id", "item_id"])
+    ordered["draw"] = np.random.default_rng(3).random(len(log))
+    draws = ordered.groupby("user_id")["draw"]
+    held_out = draws.rank(ascending=False) <= (draws.transform("size") * 0.3).round()
+    _, valid = stratified_split(log, valid_frac=0.3, rng=3)
+    assert set(valid.index) == set(ordered.index[held_out])
+
+
 def test_user_with_one_rating_stays_in_training(log):
     lonely = pd.DataFrame({"user_id": [1], "item_id": [1], "rating": [3.0], "timestamp": [999]})
     log = pd.concat([log, lonely], ignore_index=True)
