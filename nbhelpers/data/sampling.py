@@ -27,6 +27,17 @@ class NegativeSampler(Protocol):
         """Negatives of each user, int64, shape (batch, n_negatives)."""
 
 
+class Choices(Protocol):
+    """What counts choices: ``Interactions``, or ``PairCounts`` of a file larger than memory."""
+
+    @property
+    def item_counts(self) -> NDArray[np.int64]:
+        """Choices of each item, shape (n_items,)."""
+
+    def __len__(self) -> int:
+        """All choices."""
+
+
 class ExactNegatives:
     """Draws among the items that are no positive of the user, each equally likely.
 
@@ -96,8 +107,8 @@ class PopularityNegatives:
 
     Parameters
     ----------
-    interactions : Interactions
-        Count the choices.
+    choices : Interactions or PairCounts
+        Count them.
     power : float
         1 for the frequency itself, 0.75 as in word2vec, 0 for any item alike; with a power above
         0 an item that nobody chose is never drawn.
@@ -119,12 +130,12 @@ class PopularityNegatives:
     https://arxiv.org/abs/1310.4546
     """
 
-    def __init__(self, interactions: Interactions, *, power: float) -> None:
+    def __init__(self, choices: Choices, *, power: float) -> None:
         if not 0 <= power < np.inf:
             raise ValueError(f"power must be 0 or more, got {power}")
-        if not len(interactions):
+        if not len(choices):
             raise ValueError("popularity needs at least one positive, got none")
-        counts = interactions.item_counts
+        counts = choices.item_counts
         weights = (counts / counts.max()) ** power
         self.log_q = torch.from_numpy(weights / weights.sum()).log()
         cumulative = np.cumsum(weights)
