@@ -100,14 +100,23 @@ def _single(scores: Tensor, positives: Tensor) -> Tensor:
 
 
 def _many(scores: Tensor, positives: Tensor, width: int) -> Tensor:
-    """Ranks of each row's positives, best first, from a sort of the others; then filling."""
-    _refuse_masked(scores[positives])
-    best = scores.masked_fill(~positives, -torch.inf).topk(width, dim=1).values
-    others = _ascending(scores.masked_fill(positives, -torch.inf))
-    # A row that has fewer positives than the widest is filled with -inf: the caller clears it.
-    below = torch.searchsorted(others, best.contiguous())  # others that score less
-    place = torch.arange(1, width + 1, device=scores.device)
-    return place + others.shape[1] - below
+    """Ranks of each row's positives, best first, from one sort of all scores; then filling.
+
+    The j-th best positive comes after j - 1 positives and all others that score at least as much.
+    """
+    row, column = positives.nonzero(as_tuple=True)  # ascending by row
+    own = scores[row, column]
+    _refuse_masked(own)
+    counts = positives.sum(dim=1)
+    first = counts.cumsum(dim=0) - counts
+    place = torch.arange(len(row), device=scores.device) - first[row]
+    table = torch.full((len(scores), width), -torch.inf, dtype=scores.dtype, device=scores.device)
+    table[row, place] = own
+    table = table.sort(dim=1).values  # (batch, width), -inf first: the caller clears these ranks
+    as_good = scores.shape[1] - torch.searchsorted(_ascending(scores), table)
+    own_as_good = width - torch.searchsorted(table, table)
+    nth = torch.arange(width, 0, -1, device=scores.device)
+    return (as_good - own_as_good + nth).flip(1)
 
 
 def _ascending(scores: Tensor) -> Tensor:
