@@ -17,7 +17,8 @@ class MetricLearning(nn.Module):
     lie amid them.
 
     Train it with ``hinge_loss`` or ``warp_loss``, and a ``margin`` of about 0.5: no lead can be
-    longer than 4. The logistic loss does not fit, since no score is above 0.
+    longer than 4. The logistic loss does not fit, since no score is above 0, and against the
+    hardest negative alone, ``adaptive_hinge_loss``, a fast start draws all points to one.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ def similar_items(
         Items with fewer positives are left out.
     shrinkage : float
         At least 0; a neighbor with n positives scores cosine * n / (n + shrinkage), so that a
-        vector learned from little counts for less.
+        vector learned from little counts for less. It pulls the list toward popular items.
 
     Returns
     -------
