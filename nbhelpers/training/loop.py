@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from nbhelpers.training.device import choose_device, home_of
 from nbhelpers.training.epochs import BestWeights, epochs
+from nbhelpers.training.optimizers import descend
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Schedule = Callable[[Optimizer, int], LRScheduler]
@@ -213,11 +214,7 @@ class _Run:
         value = loss.item()
         if not math.isfinite(value):
             raise FloatingPointError(f"the loss is {value}: {_cause(self.model, inputs, target)}")
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        if self.scheduler is not None:
-            self.scheduler.step()
+        descend(loss, self.optimizer, self.scheduler)
         return value
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 
 class JointOptimizer(Optimizer):
@@ -136,6 +137,15 @@ def factors_and_biases(
         )
     members = _adam(factors, sparse_tables(model), lr, wd)
     return JointOptimizer([*members, torch.optim.SGD(biases, lr=bias_lr)])
+
+
+def descend(loss: Tensor, optimizer: Optimizer, scheduler: LRScheduler | None) -> None:
+    """One step against the gradient of a loss, shape (); then the schedule moves on."""
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    if scheduler is not None:
+        scheduler.step()
 
 
 def sparse_tables(model: nn.Module) -> set[str]:

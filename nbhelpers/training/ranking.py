@@ -23,7 +23,7 @@ from nbhelpers.training.device import choose_device, home_of
 from nbhelpers.training.epochs import BestWeights, epochs
 from nbhelpers.training.loop import Schedule
 from nbhelpers.training.losses import logistic_loss
-from nbhelpers.training.optimizers import adam
+from nbhelpers.training.optimizers import adam, descend
 
 Validate = Callable[[nn.Module], Mapping[str, float]]
 
@@ -197,11 +197,7 @@ class _Run:
         value = loss.item()
         if not math.isfinite(value):
             raise FloatingPointError(f"the loss is {value}: lower the learning rate")
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        if self.scheduler is not None:
-            self.scheduler.step()
+        descend(loss, self.optimizer, self.scheduler)
         return value
 
 
