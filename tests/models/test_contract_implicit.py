@@ -11,7 +11,10 @@ from torch import nn
 
 from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.models import explicit, implicit, metric_learning, ncf, towers
+from nbhelpers.models.deep_fm import DeepFM, FactorizationMachine
 from nbhelpers.models.explicit import CollabNN
+from nbhelpers.models.features import FeatureFactorization
+from nbhelpers.models.hybrid import Hybrid, HybridMF
 from nbhelpers.models.implicit import MatrixFactorization
 from nbhelpers.models.metric_learning import MetricLearning
 from nbhelpers.models.ncf import GMF, MLP, NeuMF, TwoTower
@@ -28,6 +31,7 @@ PAIRS = torch.tensor([0, 5, 5, 2]), torch.tensor([8, 0, 3, 3])
 NEGATIVES = torch.tensor([[1, 2], [4, 8], [4, 8], [0, 7]])
 BATCH = (*PAIRS, NEGATIVES)
 EVERYONE = torch.arange(N_USERS)
+THIRDS = torch.eye(3).repeat(3, 1)
 LATEST = torch.tensor([[8, 1], [3, 3], [0, 9], [9, 9], [2, 5], [7, 9]])  # 9 pads
 
 
@@ -70,12 +74,20 @@ CASES = {
     "two towers, hidden layers": two_towers(n_hidden=(16,), n_steps=150),
     "two towers, cosine": two_towers(temperature=0.2),
     "metric learning": Case(MetricLearning, {"n_factors": 8}, loss=near),
+    "features": Case(FeatureFactorization, {"n_factors": 8}),
+    "features, ids dropped": Case(FeatureFactorization, {"n_factors": 8, "id_dropout": 0.1}),
+    "factorization machine": Case(FactorizationMachine, {"n_factors": 8}),
+    "DeepFM": Case(DeepFM, {"n_factors": 8}),
+    "hybrid around a dot product": Case(HybridMF, {"n_factors": 8}),
 }
 # What more takes its first step with every loss, and is stored.
 STEPPING = CASES | {
     "MLP of one layer": Case(MLP, {"n_factors": 8, "n_hidden": (32,)}),
     "NeuMF of three layers": Case(NeuMF, {"n_hidden": (16, 8, 4)}),
     "two towers, hidden layers, cosine": two_towers(n_hidden=(16,), temperature=0.2),
+    "features of items": Case(FeatureFactorization, {"item_features": THIRDS}),
+    "hybrid of both": Case(Hybrid, {"user_features": THIRDS[:N_USERS], "item_features": THIRDS}),
+    "hybrid around a dot product, item side": Case(HybridMF, {"item_features": THIRDS}),
     "history": Case(HistoryTower, {"latest": LATEST, "n_factors": 8}, sizes=("n_items",)),
     "history without dropout": Case(
         HistoryTower, {"latest": LATEST, "item_dropout": 0.0, "dropout": 0.0}, sizes=("n_items",)
