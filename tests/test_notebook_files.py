@@ -89,6 +89,7 @@ def test_outputs_hold_nothing_of_one_machine(path, what):
             assert output.get("name") != "stderr"
             data = output.get("data", {})
             text = output.get("text", "") + data.get("text/plain", "") + data.get("text/html", "")
+            text += re.sub(r"\x1b\[[\d;]*m", "", "\n".join(output.get("traceback", [])))
             found = re.search(UNWANTED[what], text)
             assert not found, f"code cell {number} stores {what}: {found.group(0)!r}"
 

@@ -160,8 +160,8 @@ def run_notebook(path: Path, *, cell_seconds: int = CELL_SECONDS) -> dict[str, f
 def clean(notebook: NotebookNode) -> None:
     """Take out of a notebook, in place, what differs from run to run.
 
-    Progress bars, warnings, widgets, time stamps and the output of cells tagged
-    ``unstored-output``.
+    Progress bars, warnings, widgets, time stamps, the parts of an error's traceback that lie in
+    files (a path is that of one machine), and the output of cells tagged ``unstored-output``.
 
     Parameters
     ----------
@@ -179,11 +179,18 @@ def clean(notebook: NotebookNode) -> None:
         for output in cell.outputs:
             if "text" in output:
                 output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
+            if "traceback" in output:
+                output.traceback = [part for part in output.traceback if not _is_elsewhere(part)]
 
 
 def _passing(output: NotebookNode) -> bool:
     """Whether an output means nothing once the run is over: a warning, a bar, a widget."""
     return output.get("name") == "stderr" or WIDGET in output.get("data", {})
+
+
+def _is_elsewhere(part: str) -> bool:
+    """Whether a part of a traceback, full of color codes, shows a file and no cell."""
+    return re.sub(r"\x1b\[[\d;]*m", "", part).startswith("File ")
 
 
 def _why(error: Exception) -> str:

@@ -1,4 +1,5 @@
 import json
+import re
 import time
 
 import nbformat
@@ -115,3 +116,13 @@ def test_a_run_shows_no_progress_bars(md, monkeypatch):
     monkeypatch.delenv("CI", raising=False)
     md.write_text("```python\nimport os\n\nassert 'CI' in os.environ\n```\n")
     execute.run_in_process(md)
+
+
+def test_of_a_traceback_only_what_lies_in_the_notebook_is_stored(md):
+    md.write_text('```python tags=["raises-exception"]\nimport json\n\njson.loads("no")\n```\n')
+    execute.run_notebook(md)
+    output = nbformat.read(md.with_suffix(".ipynb"), as_version=4).cells[0].outputs[0]
+    told = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(output.traceback))
+    assert "Cell In[1]" in told
+    assert "JSONDecodeError: Expecting value" in told
+    assert "decoder.py" not in told
