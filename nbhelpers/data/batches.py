@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from nbhelpers.data.checks import require_one
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.data.sampling import NegativeSampler, PopularityNegatives
 
@@ -89,8 +90,7 @@ class PairBatches:
         generator: torch.Generator,
     ) -> None:
         _require_batches(interactions, batch_size)
-        if n_negatives < 1:
-            raise ValueError(f"n_negatives must be at least 1, got {n_negatives}")
+        require_one(n_negatives=n_negatives)
         self.interactions, self.sampler = interactions, sampler
         self.batch_size, self.n_negatives = batch_size, n_negatives
         self.generator = generator
@@ -115,5 +115,4 @@ def _shuffled(n_pairs: int, generator: torch.Generator) -> Tensor:
 def _require_batches(interactions: Interactions, batch_size: int) -> None:
     if not len(interactions):
         raise ValueError("there is no positive to train on")
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    require_one(batch_size=batch_size)

@@ -254,3 +254,10 @@ def _size_without_gaps(indices: NDArray[np.int64], *, name: str) -> int:
 def _first(values: Any) -> str:
     """Up to three values, for a message."""
     return ", ".join(str(value) for value in values[:3])
+
+
+def require_one(**settings: int) -> None:
+    """Refuse a size below 1."""
+    for name, value in settings.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")

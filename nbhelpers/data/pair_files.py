@@ -13,8 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nbhelpers.data.checks import encoded_pairs
-from nbhelpers.data.row_groups import COLUMNS, PIECE, require_one
+from nbhelpers.data.checks import encoded_pairs, require_one
+from nbhelpers.data.row_groups import COLUMNS, PIECE
 from nbhelpers.data.vocabulary import Vocabulary
 
 

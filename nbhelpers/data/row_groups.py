@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from nbhelpers.data.checks import require_one
 from nbhelpers.data.files import PARQUET_SUFFIXES
 
 COLUMNS = ("user_idx", "item_idx")
@@ -119,13 +120,6 @@ class PairFiles:
                 f"{group.path.name}: {name} must {bounds}, got {outside} in row group "
                 f"{group.number}: encode raw ids by write_pairs"
             )
-
-
-def require_one(**settings: int) -> None:
-    """Refuse a size below 1."""
-    for name, value in settings.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
 
 
 def _parquet_files(path: Path) -> list[Path]:

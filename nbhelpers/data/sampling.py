@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nbhelpers.data.checks import checked_indices
+from nbhelpers.data.checks import checked_indices, require_one
 from nbhelpers.data.compressed import PairFilter, has_pairs, nth_absent
 from nbhelpers.data.interactions import Interactions
 
@@ -91,8 +91,7 @@ class UniformNegatives:
     """
 
     def __init__(self, n_items: int) -> None:
-        if n_items < 1:
-            raise ValueError(f"n_items must be at least 1, got {n_items}")
+        require_one(n_items=n_items)
         self.n_items = n_items
 
     def __call__(self, user_idx: Tensor, *, n_negatives: int, generator: torch.Generator) -> Tensor:
@@ -143,7 +142,7 @@ class PopularityNegatives:
 
     def __call__(self, user_idx: Tensor, *, n_negatives: int, generator: torch.Generator) -> Tensor:
         """Negatives of each user, int64, shape (batch, n_negatives)."""
-        _require_some(n_negatives)
+        require_one(n_negatives=n_negatives)
         shape = (len(user_idx), n_negatives)
         place = torch.rand(shape, dtype=torch.float64, generator=generator)  # below 1, the last sum
         return torch.searchsorted(self._cumulative, place, right=True).to(user_idx.device)
@@ -175,8 +174,7 @@ class HardestNegatives:
         *,
         n_candidates: int,
     ) -> None:
-        if n_candidates < 1:
-            raise ValueError(f"n_candidates must be at least 1, got {n_candidates}")
+        require_one(n_candidates=n_candidates)
         self.sampler, self.score, self.n_candidates = sampler, score, n_candidates
 
     def __call__(self, user_idx: Tensor, *, n_negatives: int, generator: torch.Generator) -> Tensor:
@@ -221,13 +219,8 @@ def sample_negatives(
 
 
 def _uniform(n_items: int, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
-    _require_some(shape[1])
+    require_one(n_negatives=shape[1])
     return torch.randint(n_items, shape, generator=generator)
-
-
-def _require_some(n_negatives: int) -> None:
-    if n_negatives < 1:
-        raise ValueError(f"n_negatives must be at least 1, got {n_negatives}")
 
 
 def _below(bounds: NDArray[np.int64], generator: torch.Generator) -> NDArray[np.int64]:

@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nbhelpers.data.row_groups import COLUMNS, PIECE, PairFiles, require_one
+from nbhelpers.data.checks import require_one
+from nbhelpers.data.row_groups import COLUMNS, PIECE, PairFiles
 from nbhelpers.data.sampling import NegativeSampler
 
 Batch = tuple[Tensor, Tensor, Tensor]
