@@ -1,9 +1,10 @@
-"""Batches of positives for training, shuffled anew in each pass, with or without negatives."""
+"""Batches of positives for training, shuffled anew in each pass: pairs, or users' whole rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -107,9 +108,49 @@ class PairBatches:
             yield user_idx, item_idx, negatives
 
 
-def _shuffled(n_pairs: int, generator: torch.Generator) -> Tensor:
-    narrow = torch.int32 if n_pairs < 2**31 else torch.int64
-    return torch.randperm(n_pairs, generator=generator, dtype=narrow)
+class UserBatches:
+    """Batches of users, each with all positives as a row, for losses over the whole catalog.
+
+    Parameters
+    ----------
+    interactions : Interactions
+        Users without a positive are left out.
+    batch_size : int
+        Users in a batch; the last one of a pass may be smaller.
+    generator : torch.Generator
+        Decides the order; each pass goes on where the last one left it.
+
+    Yields
+    ------
+    user_idx : Tensor of int64, shape (batch,)
+    positives : Tensor of float32, shape (batch, n_items)
+        1 for a positive, 0 elsewhere.
+
+    Raises
+    ------
+    ValueError
+        If there is no positive, or ``batch_size`` is below 1.
+    """
+
+    def __init__(
+        self, interactions: Interactions, *, batch_size: int, generator: torch.Generator
+    ) -> None:
+        _require_batches(interactions, batch_size)
+        self.interactions, self.batch_size, self.generator = interactions, batch_size, generator
+        self._users = torch.from_numpy(np.flatnonzero(interactions.user_counts))
+
+    def __len__(self) -> int:
+        return -(-len(self._users) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for places in _shuffled(len(self._users), self.generator).split(self.batch_size):
+            user_idx = self._users[places]
+            yield user_idx, self.interactions.dense(user_idx).float()
+
+
+def _shuffled(n: int, generator: torch.Generator) -> Tensor:
+    narrow = torch.int32 if n < 2**31 else torch.int64
+    return torch.randperm(n, generator=generator, dtype=narrow)
 
 
 def _require_batches(interactions: Interactions, batch_size: int) -> None:

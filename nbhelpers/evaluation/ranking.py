@@ -22,7 +22,8 @@ from nbhelpers.evaluation.metrics import (
 from nbhelpers.evaluation.statistics import PairedTest, bootstrap_interval, paired_test
 
 METRICS = ("hit_rate", "ndcg", "map", "reciprocal_rank", "precision", "recall", "auc")
-_COLUMNS = ("user_idx", "n_positives", "rank", *METRICS)
+CAPPED = "map_capped"  # beside "map", for those who compare with figures of that definition
+_COLUMNS = ("user_idx", "n_positives", "rank", *METRICS, CAPPED)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,8 +39,8 @@ class RankingScores:
     per_user : DataFrame
         One row for each user who has a held-out positive: ``user_idx``, ``n_positives``, ``rank``
         (of the best positive), then the metrics ``hit_rate``, ``ndcg``, ``map`` (by the number of
-        positives), ``reciprocal_rank``, ``precision``, ``recall`` and ``auc``. ``auc`` is NaN
-        where every candidate is a positive.
+        positives), ``reciprocal_rank``, ``precision``, ``recall``, ``auc`` (NaN where every
+        candidate is a positive) and ``map_capped`` (by min(k, positives)).
     lists : Tensor of int64, shape (n_users, min(k, n_candidates))
         Items recommended, best first, in the order of ``per_user``; -1 where a list ends early.
     n_left_out : int
@@ -61,7 +62,7 @@ class RankingScores:
         Parameters
         ----------
         metric : str
-            One of ``METRICS``.
+            One of ``METRICS``, or ``"map_capped"``.
 
         Returns
         -------
@@ -80,7 +81,7 @@ class RankingScores:
         Parameters
         ----------
         metric : str
-            One of ``METRICS``.
+            One of ``METRICS``, or ``"map_capped"``.
         level : float
             Share of resamples inside the interval.
         rng : int
@@ -100,7 +101,7 @@ class RankingScores:
         other : RankingScores
             Of the same protocol, ``k`` and users.
         metric : str
-            One of ``METRICS``.
+            One of ``METRICS``, or ``"map_capped"``.
         rng : int
             Seed.
 
@@ -152,8 +153,8 @@ class RankingScores:
         return self._column(metric).dropna()
 
     def _column(self, metric: str) -> pd.Series[float]:
-        if metric not in METRICS:
-            raise KeyError(f"no metric {metric!r}: choose among {', '.join(METRICS)}")
+        if metric not in (*METRICS, CAPPED):
+            raise KeyError(f"no metric {metric!r}: choose among {', '.join((*METRICS, CAPPED))}")
         return self.per_user[metric]
 
 
@@ -203,6 +204,7 @@ class Report:
             precision_at_k(ranks, k),
             recall_at_k(ranks, k),
             auc(ranks, n_candidates),
+            map_at_k(ranks, k, denominator="min(k, positives)"),
         )
         rows = slice(self.filled, self.filled + len(user_idx))
         self._values[rows] = torch.stack([column.double() for column in columns], dim=1)

@@ -9,8 +9,10 @@ from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nbhelpers.models.embeddings import small_embedding
+from nbhelpers.models.feature_tables import check_features
 
 SIDES = ("user", "item")
 
@@ -119,11 +121,15 @@ class FeatureFactorization(nn.Module):
     id_dropout : float
         Share of rows, from 0 to below 1, that lose their id in each training step, so that the
         features learn to stand alone: 0, as in the paper, leaves them what the ids cannot say.
+    dropout : float
+        Share of the summed factors, from 0 to below 1, that each training step hides; biases
+        stay. ``score_users`` hides those of users alone, as ``MatrixFactorization`` does.
 
     Raises
     ------
     ValueError
-        If a side has neither ids nor features, or the features do not fit.
+        If a side has neither ids nor features, the features do not fit, or a share is out of
+        its range.
 
     References
     ----------
@@ -142,8 +148,12 @@ class FeatureFactorization(nn.Module):
         item_features: Tensor | None = None,
         ids: Sequence[str] = SIDES,
         id_dropout: float = 0.0,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
+        self.dropout = dropout
         strange = [side for side in ids if side not in SIDES]
         if strange or isinstance(ids, str):
             raise ValueError(f"ids must be a sequence from {list(SIDES)}, got {ids!r}")
@@ -172,11 +182,11 @@ class FeatureFactorization(nn.Module):
 
     def user_vectors(self, user_idx: Tensor) -> Tensor:
         """Factors, bias and a one, shape (batch, n_factors + 2): a dot product from the score."""
-        return self._user_vectors(self.user_side.rows(user_idx))
+        return self._seen(self._user_vectors(self.user_side.rows(user_idx)))
 
     def item_vectors(self, item_idx: Tensor) -> Tensor:
         """Factors, a one and bias, shape (batch, n_factors + 2)."""
-        return self._item_vectors(self.item_side.rows(item_idx))
+        return self._seen(self._item_vectors(self.item_side.rows(item_idx)))
 
     def new_user_vectors(self, features: Tensor) -> Tensor:
         """Vectors of users who came later, from features alone, shape (batch, n_features)."""
@@ -215,7 +225,7 @@ class FeatureFactorization(nn.Module):
 
     def score_table(self, users: Rows, items: Rows) -> Tensor:
         """Logit of each row of users with each row of items, shape (n_users, n_items)."""
-        return self._user_vectors(users) @ self._item_vectors(items).T
+        return self._seen(self._user_vectors(users)) @ self._item_vectors(items).T
 
     def offsets(self, side: FeatureSide, rows: Rows) -> Tensor:
         """What rows of one side bring into a score whatever the other side is, shape (batch,)."""
@@ -230,6 +240,11 @@ class FeatureFactorization(nn.Module):
         factors = self.item_side.factors(rows)
         offset = self.offsets(self.item_side, rows).unsqueeze(1)
         return torch.cat([factors, torch.ones_like(offset), offset], dim=1)
+
+    def _seen(self, vectors: Tensor) -> Tensor:
+        """What dropout leaves of vectors in training: factors may go, the last two columns stay."""
+        factors = functional.dropout(vectors[:, :-2], self.dropout, self.training)
+        return torch.cat([factors, vectors[:, -2:]], dim=1)
 
 
 def _weighted_sum(
@@ -249,12 +264,5 @@ def _check(n_rows: int, features: Tensor | None, n_ids: int, id_dropout: float) 
         raise ValueError("a side needs ids, features or both, got neither")
     if not 0 <= id_dropout < 1:
         raise ValueError(f"id_dropout must be at least 0 and below 1, got {id_dropout}")
-    if features is None:
-        return
-    if features.dim() != 2 or len(features) != n_rows or not features.shape[1]:
-        raise ValueError(
-            f"features must have the shape ({n_rows}, n_features), got {tuple(features.shape)}: "
-            "align them with the vocabulary first"
-        )
-    if not torch.isfinite(features).all():
-        raise ValueError("features must be finite numbers, got NaN or infinity: fill them first")
+    if features is not None:
+        check_features(features, n_rows, name="features")

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nbhelpers.models.embeddings import small_embedding
 from nbhelpers.models.explicit import PAIRS_AT_ONCE, hidden_layers
+from nbhelpers.models.feature_tables import check_features
 from nbhelpers.models.implicit import MatrixFactorization
 
 
@@ -43,7 +45,12 @@ class _Side(NamedTuple):
 
     factors: Tensor  # (batch, n_factors); zeros where they are hidden
     bias: Tensor  # (batch,); zeros likewise, and for users
-    inputs: Tensor  # (batch, width): the factors, and what the tower makes of the features
+    metadata: Tensor  # (batch, n_metadata), or none: what the tower makes of the features
+
+    @property
+    def inputs(self) -> Tensor:
+        """What the layers read, shape (batch, n_factors + n_metadata)."""
+        return torch.cat([self.factors, self.metadata], dim=1)
 
 
 class Hybrid(nn.Module):
@@ -67,6 +74,9 @@ class Hybrid(nn.Module):
     id_dropout : float
         Share of the rows of a training batch, 0 to below 1, whose user is read without factors;
         and likewise of the items, with their biases. Features then learn to stand in for them.
+    dropout : float
+        Share of the factors, 0 to below 1, that each training step hides; biases and features
+        stay. ``score_users`` hides those of users alone, as ``MatrixFactorization`` does.
     cold_users, cold_items : Tensor of bool, shape (n_users,) or (n_items,), optional
         Whose factors and biases are always read as 0, because no positive of theirs is known.
         Otherwise a cold row would be read with the random factors that it started from.
@@ -75,7 +85,7 @@ class Hybrid(nn.Module):
     ------
     ValueError
         If a table has another number of rows or holds NaN, ``n_factors`` is 0 and a side lacks
-        features, or ``id_dropout`` is out of its range.
+        features, or a share is out of its range.
 
     References
     ----------
@@ -98,12 +108,14 @@ class Hybrid(nn.Module):
         n_metadata: int = 8,
         n_hidden: Sequence[int] = (16,),
         id_dropout: float = 0.0,
+        dropout: float = 0.0,
         cold_users: Tensor | None = None,
         cold_items: Tensor | None = None,
     ) -> None:
         super().__init__()
-        if not 0 <= id_dropout < 1:
-            raise ValueError(f"id_dropout must be at least 0 and below 1, got {id_dropout}")
+        for name, share in (("id_dropout", id_dropout), ("dropout", dropout)):
+            if not 0 <= share < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, got {share}")
         if not n_factors and (user_features is None or item_features is None):
             raise ValueError("without factors a model needs features of users and of items")
         self.user_factors = small_embedding(n_users, n_factors) if n_factors else None
@@ -116,8 +128,8 @@ class Hybrid(nn.Module):
         self.layers = hidden_layers(n_inputs, n_hidden)
         for name, cold, n_rows in (("users", cold_users, n_users), ("items", cold_items, n_items)):
             self.register_buffer(f"cold_{name}", _mask(cold, n_rows, name), persistent=False)
-        self.n_factors, self.n_metadata, self.id_dropout = n_factors, n_metadata, id_dropout
-        self.n_hidden = tuple(n_hidden)
+        self.n_factors, self.n_metadata, self.n_hidden = n_factors, n_metadata, tuple(n_hidden)
+        self.id_dropout, self.dropout = id_dropout, dropout
 
     @classmethod
     def from_pretrained(cls, factorization: MatrixFactorization, **settings: Any) -> Self:
@@ -143,11 +155,8 @@ class Hybrid(nn.Module):
         """
         if factorization.y_range is not None:
             raise ValueError(f"a y_range of None is required, got {factorization.y_range}")
-        sizes = (
-            factorization.user_factors.num_embeddings,
-            *factorization.item_factors.weight.shape,
-        )
-        model = cls(*sizes, **settings)
+        n_users = factorization.user_factors.num_embeddings
+        model = cls(n_users, *factorization.item_factors.weight.shape, **settings)
         model.load_state_dict(model.state_dict() | factorization.state_dict())
         return model
 
@@ -162,13 +171,14 @@ class Hybrid(nn.Module):
             "n_metadata": self.n_metadata,
             "n_hidden": self.n_hidden,
             "id_dropout": self.id_dropout,
+            "dropout": self.dropout,
             "cold_users": self.cold_users,
             "cold_items": self.cold_items,
         }
 
     def forward(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
         """Logits, shape (batch,), of pairs: two integer tensors of shape (batch,)."""
-        user, item = self._users(user_idx), self._items(item_idx)
+        user, item = self._seen(self._users(user_idx)), self._seen(self._items(item_idx))
         said: Tensor = self.layers(torch.cat([user.inputs, item.inputs], dim=1))  # (batch, 1)
         return self._pair_start(user, item) + said.squeeze(1)  # (batch,)
 
@@ -177,7 +187,7 @@ class Hybrid(nn.Module):
 
         The first layer is linear: each user's part and each item's is computed once.
         """
-        user = self._users(user_idx)
+        user = self._seen(self._users(user_idx))
         item = self._items(torch.arange(len(self.cold_items), device=self.cold_items.device))
         weight, bias = self.layers[0].parameters()
         n_inputs = user.inputs.shape[1]
@@ -217,8 +227,12 @@ class Hybrid(nn.Module):
             empty if table is None else shown * table(idx)
             for table, empty in zip(tables, none, strict=True)
         )
-        inputs = factors if tower is None else torch.cat([factors, tower(idx)], dim=1)
-        return _Side(factors, bias.squeeze(1), inputs)
+        metadata = shown[:, :0] if tower is None else tower(idx)
+        return _Side(factors, bias.squeeze(1), metadata)
+
+    def _seen(self, side: _Side) -> _Side:
+        """What dropout leaves of a side in training; all of it otherwise."""
+        return side._replace(factors=functional.dropout(side.factors, self.dropout, self.training))
 
 
 class HybridMF(Hybrid):
@@ -232,7 +246,7 @@ class HybridMF(Hybrid):
     Parameters
     ----------
     n_users, n_items, n_factors, user_features, item_features, n_metadata, n_hidden, id_dropout,
-    cold_users, cold_items
+    dropout, cold_users, cold_items
         As for ``Hybrid``.
     """
 
@@ -270,17 +284,7 @@ def _tower(
     """A tower over a table of features that fits, or none without features."""
     if features is None:
         return None
-    if features.dim() != 2 or len(features) != n_rows or not features.shape[1]:
-        raise ValueError(
-            f"{name} must have one row for each of the {n_rows} indices and at least one column, "
-            f"got shape {tuple(features.shape)}: align the metadata with the vocabulary first"
-        )
-    if not features.isfinite().all():
-        wrong = (~features.isfinite()).any(dim=1).nonzero().flatten().tolist()
-        raise ValueError(
-            f"{name} must be finite, {len(wrong)} rows are not, e.g. {wrong[:3]}: give what is "
-            "unknown a column of its own"
-        )
+    check_features(features, n_rows, name=name)
     return FeatureTower(features, n_outputs)
 
 

@@ -1,8 +1,8 @@
 """Losses of ranking that torch lacks: positives against sampled negatives.
 
-All but ``sampled_softmax_loss`` take the scores of positives, shape (batch,), and of negatives,
-shape (batch, n_negatives), row k holding those drawn for positive k. ``partial_credit`` wraps any
-of these.
+All but ``full_softmax_loss`` and ``sampled_softmax_loss`` take the scores of positives, shape
+(batch,), and of negatives, shape (batch, n_negatives), row k holding those drawn for positive k.
+``partial_credit`` wraps any of these.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nbhelpers.training.credit import partial_credit as partial_credit
+from nbhelpers.training.full_softmax import full_softmax_loss as full_softmax_loss
 
 
 def logistic_loss(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
@@ -36,6 +37,7 @@ def logistic_loss(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
     ----------
     He et al. (2017), Neural Collaborative Filtering, eq. 7, https://arxiv.org/abs/1708.05031
     """
+    _check_rows(positive_scores)
     total = functional.softplus(-positive_scores).sum() + functional.softplus(negative_scores).sum()
     return total / (positive_scores.numel() + negative_scores.numel())
 
@@ -53,6 +55,7 @@ def softmax_loss(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
     Tensor of float, shape ()
         Mean over the positives; log(1 + n_negatives) for equal scores.
     """
+    _check_rows(positive_scores)
     scores = torch.cat([positive_scores.unsqueeze(1), negative_scores], dim=1)
     return (scores.logsumexp(dim=1) - positive_scores).mean()
 
@@ -243,13 +246,17 @@ def sampled_softmax_loss(
     return functional.cross_entropy(corrected, torch.arange(n_rows, device=scores.device))
 
 
-def _leads(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
-    """Positive minus negative, shape (batch, n_negatives)."""
+def _check_rows(positive_scores: Tensor) -> None:
     if positive_scores.dim() != 1 or not len(positive_scores):
         raise ValueError(
             "positive_scores must have the shape (batch,), with at least one row, "
             f"got {tuple(positive_scores.shape)}"
         )
+
+
+def _leads(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
+    """Positive minus negative, shape (batch, n_negatives)."""
+    _check_rows(positive_scores)
     shape, n_rows = tuple(negative_scores.shape), len(positive_scores)
     if len(shape) != 2 or shape[0] != n_rows or not shape[1]:
         raise ValueError(

@@ -1,6 +1,7 @@
-"""The plain loop for positives with sampled negatives; ``lightning.py`` does the same in Lightning.
+"""The plain loop for rankings; ``lightning.py`` does the same in Lightning for pairs.
 
-Batches are ``(user_idx (batch,), item_idx (batch,), negatives (batch, n_negatives))``.
+Batches of pairs are ``(user_idx (batch,), item_idx (batch,), negatives (batch, n_negatives))``,
+batches of users ``(user_idx (batch,), positives (batch, n_items))``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,6 +55,33 @@ def pair_loss(model: nn.Module, batch: Batch, loss: PairLoss | PartialCredit) ->
     if isinstance(loss, PartialCredit):
         return loss(positive, negative, item_idx, negatives)
     return loss(positive, negative)
+
+
+def row_loss(model: Any, batch: Batch, loss: PairLoss | PartialCredit) -> Tensor:
+    """Loss of a batch of users, each with all items: nothing is sampled.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Its ``score_users(user_idx)`` gives every item a score.
+    batch : tuple of Tensor
+        ``user_idx``, shape (batch,), and ``positives``, (batch, n_items).
+    loss : callable
+        Takes scores and positives, two tables, such as ``losses.full_softmax_loss``.
+
+    Returns
+    -------
+    Tensor of float, shape ()
+
+    Raises
+    ------
+    ValueError
+        If the loss has partial credit, which compares a positive with sampled negatives.
+    """
+    if isinstance(loss, PartialCredit):
+        raise ValueError("partial credit needs batches of pairs with negatives, got users")
+    user_idx, positives = batch
+    return loss(model.score_users(user_idx), positives)
 
 
 @dataclass
@@ -105,17 +134,19 @@ def fit_ranking(
     patience: int | None = None,
     device: torch.device | str | None = None,
 ) -> RankingHistory:
-    """Train a model in place on positives and sampled negatives.
+    """Train a model in place on positives, against sampled negatives or the whole catalog.
 
     Parameters
     ----------
     model : nn.Module
-        Called as ``model(user_idx, item_idx)``. It trains on ``device``, comes back to where it
+        Called as ``model(user_idx, item_idx)``, or as ``model.score_users(user_idx)`` where
+        batches hold users. It trains on ``device``, comes back to where it
         was, and is left in evaluation mode.
     batches : iterable with a length
-        ``PairBatches``, or ``StreamedPairs`` for rows larger than memory; drawn anew each epoch.
+        ``PairBatches``, or ``StreamedPairs`` for rows larger than memory; or ``UserBatches``.
+        Drawn anew each epoch.
     loss : callable
-        See ``pair_loss``.
+        See ``pair_loss``; for ``UserBatches`` see ``row_loss``.
     n_epochs : int
     lr, wd : float
         Of ``optimizers.adam``, Adam with decoupled weight decay.
@@ -193,7 +224,8 @@ class _Run:
 
     def step(self, batch: Batch) -> float:
         """Loss of one batch, before the weights move."""
-        loss = pair_loss(self.model, batch, self.loss)
+        batch_loss = row_loss if len(batch) == 2 else pair_loss
+        loss = batch_loss(self.model, batch, self.loss)
         value = loss.item()
         if not math.isfinite(value):
             raise FloatingPointError(f"the loss is {value}: lower the learning rate")

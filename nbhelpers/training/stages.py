@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from nbhelpers.training.batches import Batches
 from nbhelpers.training.credit import PairLoss, PartialCredit
+from nbhelpers.training.loop import Schedule
 from nbhelpers.training.losses import logistic_loss
 from nbhelpers.training.optimizers import adam
 from nbhelpers.training.ranking import RankingHistory, Validate, fit_ranking
@@ -120,11 +121,12 @@ def fit_stages(
     stages: Sequence[Stage],
     *,
     loss: PairLoss | PartialCredit = logistic_loss,
+    schedule: Schedule | None = None,
     validate: Validate | None = None,
     patience: int | None = None,
     device: torch.device | str | None = None,
 ) -> StagesHistory:
-    """Train a model in place, one stage after another, on positives and sampled negatives.
+    """Train a model in place, one stage after another, on batches of pairs or of users.
 
     Before a stage ``requires_grad`` is set for every parameter, whatever it was; at the end, or
     at an error, each gets back what it had before the first stage.
@@ -135,6 +137,8 @@ def fit_stages(
         As for ``fit_ranking``.
     stages : sequence of Stage
         All are checked before the first one starts.
+    schedule : callable, optional
+        Makes a scheduler for each stage, such as ``one_cycle``, whose peak is the ``lr`` of it.
     patience : int, optional
         As for ``fit_ranking``, for each stage by itself: the next one starts from the best
         weights of the one before.
@@ -165,6 +169,7 @@ def fit_stages(
                 loss=loss,
                 n_epochs=stage.n_epochs,
                 make_optimizer=_maker(stage, rates),
+                schedule=schedule,
                 validate=validate,
                 patience=patience,
                 device=device,

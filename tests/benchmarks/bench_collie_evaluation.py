@@ -75,9 +75,7 @@ def masked(model: MatrixFactorization, held_out: Interactions, seen: Interaction
 
 def means(scores: RankingScores) -> Means:
     """MAP by the other denominator, MRR, AUC."""
-    n_positives = scores.per_user["n_positives"]
-    precision = scores.per_user["map"] * n_positives / n_positives.clip(upper=K)
-    return float(precision.mean()), scores.mean("reciprocal_rank"), scores.mean("auc")
+    return scores.mean("map_capped"), scores.mean("reciprocal_rank"), scores.mean("auc")
 
 
 def scikit_auc(hits: np.ndarray, scores: np.ndarray) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from nbhelpers.data.batches import InBatch, PairBatches
+from nbhelpers.data.batches import InBatch, PairBatches, UserBatches
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.data.sampling import ExactNegatives
 
@@ -98,3 +98,36 @@ def test_nothing_to_train_on_is_refused():
     empty = Interactions(none, none, n_users=1, n_items=1)
     with pytest.raises(ValueError, match="there is no positive to train on"):
         InBatch(empty, batch_size=1, generator=seeded())
+
+
+@pytest.fixture
+def uneven():
+    """User 1 has no item; the others have some, which say whose they are."""
+    return Interactions([0, 0, 2, 3, 3, 3], [0, 1, 20, 30, 31, 32], n_users=4, n_items=40)
+
+
+def test_each_user_comes_once_a_pass_with_all_positives(uneven):
+    batches = UserBatches(uneven, batch_size=2, generator=seeded(3))
+    assert len(batches) == 2
+    wanted = {0: [0, 1], 2: [20], 3: [30, 31, 32]}
+    for _ in range(3):
+        users, rows = (torch.cat(parts) for parts in zip(*batches, strict=True))
+        assert rows.shape == (3, 40)
+        assert rows.dtype == torch.float32
+        found = {int(user): row.nonzero() for user, row in zip(users, rows, strict=True)}
+        assert {user: items.flatten().tolist() for user, items in found.items()} == wanted
+        assert rows.max() == 1
+
+
+def test_users_come_in_another_order_in_each_pass(interactions):
+    batches = UserBatches(interactions, batch_size=2, generator=seeded())
+    orders = [tuple(torch.cat([users for users, _ in batches]).tolist()) for _ in range(5)]
+    assert len(set(orders)) > 1
+    assert {tuple(sorted(order)) for order in orders} == {(0, 1, 2, 3, 4)}
+
+
+def test_users_without_positives_are_refused_when_nobody_has_any():
+    nothing = np.array([], dtype=np.int64)
+    nobody = Interactions(nothing, nothing, n_users=2, n_items=2)
+    with pytest.raises(ValueError, match="there is no positive to train on"):
+        UserBatches(nobody, batch_size=2, generator=seeded())

@@ -85,6 +85,8 @@ def plain_loop(scores, held_out, seen, k):
                 "precision": len(hits) / k,
                 "recall": len(hits) / len(wanted),
                 "auc": np.mean([one < two for one in ranks for two in others]),
+                "map_capped": sum((place + 1) / rank for place, rank in enumerate(hits))
+                / min(k, len(wanted)),
             }
         )
     return pd.DataFrame(rows)

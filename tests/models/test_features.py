@@ -139,9 +139,34 @@ def test_hidden_ids_leave_the_features_in_training():
     assert abs(hidden.sum().item() - 5000) < 300
 
 
-def test_ids_are_never_hidden_in_evaluation():
-    model, plain = drawn(**BOTH, id_dropout=0.9), drawn(**BOTH)
+def test_ids_and_factors_are_never_hidden_in_evaluation():
+    model, plain = drawn(**BOTH, id_dropout=0.9, dropout=0.9), drawn(**BOTH)
     assert torch.equal(model(*ALL), plain(*ALL))
+    assert torch.equal(model.score_users(EVERYONE), plain.score_users(EVERYONE))
+
+
+def ones():
+    """Every factor is 1 and every bias 3; half of the factors are hidden."""
+    model = FeatureFactorization(3, 4, 10_000, dropout=0.5)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.fill_(3 if "bias" in name else 1)
+    return model
+
+
+def test_dropout_hides_its_share_of_both_sides_of_pairs_and_spares_the_biases():
+    """Two survivors, each doubled, make 4, and a quarter survive on both sides."""
+    torch.manual_seed(0)
+    score = ones()(torch.tensor([0]), torch.tensor([0])).item()
+    assert score % 4 == 6 % 4
+    assert abs((score - 6) / 4 - 2500) < 250
+
+
+def test_scores_of_users_in_training_hide_factors_of_the_users_alone():
+    torch.manual_seed(0)
+    scores = ones().score_users(torch.tensor([0]))[0]
+    assert scores.unique().numel() == 1
+    assert abs((scores[0].item() - 6) / 2 - 5000) < 300
 
 
 @by_case
@@ -181,10 +206,14 @@ def test_scores_of_nobody_are_an_empty_table():
         ({"ids": ("user",)}, "a side needs ids, features or both"),
         ({"ids": ("film",)}, "ids must be a sequence from"),
         ({"ids": "user"}, "ids must be a sequence from"),
-        ({"item_features": ITEM_FEATURES[:3]}, r"shape \(4, n_features\), got \(3, 3\): align"),
-        ({"item_features": torch.zeros(4, 0)}, r"shape \(4, n_features\), got \(4, 0\)"),
+        (
+            {"item_features": ITEM_FEATURES[:3]},
+            r"each of the 4 indices .* got shape \(3, 3\): align",
+        ),
+        ({"item_features": torch.zeros(4, 0)}, r"at least one column, got shape \(4, 0\)"),
         ({"item_features": torch.full((4, 1), torch.nan)}, "must be finite"),
         ({"id_dropout": 1.0}, "id_dropout must be at least 0 and below 1"),
+        ({"dropout": 1.0}, "^dropout must be at least 0 and below 1, got 1.0"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings, message):

@@ -31,7 +31,7 @@ SETTINGS = {
     "users": {"user_features": USER_FEATURES},
     "both": {**BOTH, "n_metadata": 3, "n_hidden": (5, 4)},
     "cold rows": {**BOTH, **COLD},
-    "dropout": {**BOTH, "id_dropout": 0.4},
+    "dropout": {**BOTH, "id_dropout": 0.4, "dropout": 0.2},
     "features alone": {**BOTH, "n_factors": 0},
 }
 by_kind = pytest.mark.parametrize("kind", [Hybrid, HybridMF])
@@ -207,6 +207,37 @@ def test_dropout_hides_whole_rows_in_training_and_none_afterwards(kind):
     assert shares == pytest.approx([1 / 16, 3 / 16, 3 / 16, 9 / 16], abs=0.03)
 
 
+def ones(**settings):
+    """Factors and weights of 1 and no biases: scores count the factors that are left."""
+    model = make(HybridMF, {"n_users": 2, "n_items": 3, "n_factors": 10_000} | settings)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.fill_(0 if "bias" in name or "layers" in name else 1)
+    return model
+
+
+def test_dropout_of_factors_hides_its_share_of_both_sides_of_pairs_and_doubles_the_rest():
+    seed_everything(0)
+    score = ones(dropout=0.5)(torch.tensor([0]), torch.tensor([0])).item()
+    assert score % 4 == 0
+    assert abs(score / 4 - 2500) < 250
+    assert ones(dropout=0.5).eval()(torch.tensor([0]), torch.tensor([0])).item() == 10_000
+
+
+def test_scores_of_users_in_training_hide_factors_of_the_users_alone():
+    seed_everything(0)
+    scores = ones(dropout=0.5).score_users(torch.tensor([1]))[0]
+    assert scores.unique().numel() == 1
+    assert abs(scores[0].item() / 2 - 5000) < 300
+
+
+def test_the_layers_read_what_dropout_leaves():
+    model = make(Hybrid, {"dropout": 0.5})
+    pairs = torch.zeros(200, dtype=torch.int64), torch.zeros(200, dtype=torch.int64)
+    assert bold(model).train()(*pairs).unique().numel() > 20
+    assert model.eval()(*pairs).unique().numel() == 1
+
+
 def test_features_are_copied_and_not_trained():
     given = USER_FEATURES.clone()
     model = make(Hybrid, {"user_features": given})
@@ -243,6 +274,7 @@ def test_features_decide_what_factors_cannot_know():
     ("settings", "message"),
     [
         ({"id_dropout": 1.0}, "id_dropout must be at least 0 and below 1, got 1.0"),
+        ({"dropout": -0.1}, "^dropout must be at least 0 and below 1, got -0.1"),
         ({"n_factors": 0, "item_features": ITEM_FEATURES}, "features of users and of items"),
         ({"item_features": ITEM_FEATURES[:8]}, r"each of the 9 indices .* got shape \(8, 2\)"),
         ({"user_features": USER_FEATURES[:, 0]}, r"user_features must .* got shape \(6,\)"),

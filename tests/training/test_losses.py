@@ -159,3 +159,9 @@ def test_shapes_that_do_not_fit_are_refused(change, message):
     arguments = {"scores": SCORES, "item_idx": torch.tensor([4, 7, 9])} | change
     with pytest.raises(ValueError, match=message):
         sampled_softmax_loss(**arguments)
+
+
+@pytest.mark.parametrize("loss", [logistic_loss, softmax_loss])
+def test_tables_of_positives_are_refused(loss):
+    with pytest.raises(ValueError, match=r"shape \(batch,\).*got \(3, 3\)"):
+        loss(SCORES, SCORES)

@@ -6,13 +6,19 @@ import pytest
 import torch
 from torch import nn
 
-from nbhelpers.data.batches import PairBatches
+from nbhelpers.data.batches import PairBatches, UserBatches
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.data.sampling import ExactNegatives
 from nbhelpers.models.implicit import MatrixFactorization
 from nbhelpers.training.lightning import PairModule
 from nbhelpers.training.lightning_trainer import RetrievalData, quiet_trainer, training_log
-from nbhelpers.training.losses import bpr_loss, hinge_loss, logistic_loss, partial_credit
+from nbhelpers.training.losses import (
+    bpr_loss,
+    full_softmax_loss,
+    hinge_loss,
+    logistic_loss,
+    partial_credit,
+)
 from nbhelpers.training.optimizers import factors_and_biases
 from nbhelpers.training.ranking import fit_ranking, pair_loss
 from nbhelpers.training.schedules import one_cycle
@@ -205,3 +211,50 @@ def test_settings_out_of_range_are_refused(settings, message):
 def test_a_model_without_parameters_is_refused():
     with pytest.raises(ValueError, match="no parameter to train"):
         fit_ranking(nn.Identity(), pair_batches())
+
+
+def user_batches(seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return UserBatches(TRAIN, batch_size=3, generator=generator)
+
+
+def test_batches_of_users_train_as_a_loop_by_hand_does():
+    """Two epochs of three batches, each a step of Adam on the cross-entropy of every positive."""
+    ours, by_hand = model(), model()
+    history = fit_ranking(
+        ours, user_batches(), loss=full_softmax_loss, n_epochs=2, lr=0.02, wd=0.1, device="cpu"
+    )
+    optimizer = torch.optim.AdamW(by_hand.parameters(), lr=0.02, weight_decay=0.1)
+    batches, losses = user_batches(), []
+    for _ in range(2):
+        total = 0.0
+        for users, positives in batches:
+            rows, items = positives.nonzero().T
+            scores = by_hand.user_factors(users) @ by_hand.item_factors.weight.T
+            scores = scores + by_hand.item_bias.weight.T
+            loss = nn.functional.cross_entropy(scores[rows], items)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(users)
+        losses.append(total / 8)
+    assert history.train_loss == pytest.approx(losses, rel=1e-5)
+    for one, two in zip(ours.parameters(), by_hand.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-5)
+
+
+def test_batches_of_users_find_what_was_left_out():
+    some_model = model()
+    fit_ranking(
+        some_model, user_batches(), loss=full_softmax_loss, n_epochs=60, lr=0.05, device="cpu"
+    )
+    assert finds_the_left_out_item(some_model)["hit_rate"] > 0.8
+
+
+def test_losses_of_pairs_are_refused_for_batches_of_users():
+    for loss in (logistic_loss, bpr_loss):
+        with pytest.raises(ValueError, match=r"positive_scores must have the shape \(batch,\)"):
+            fit_ranking(model(), user_batches(), loss=loss, device="cpu")
+    credit = partial_credit(hinge_loss, {"kind": torch.eye(2)[torch.arange(8) % 2]}, {"kind": 0.5})
+    with pytest.raises(ValueError, match="needs batches of pairs with negatives, got users"):
+        fit_ranking(model(), user_batches(), loss=credit, device="cpu")

@@ -4,13 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from nbhelpers.data.batches import PairBatches
+from nbhelpers.data.batches import PairBatches, UserBatches
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.data.sampling import ExactNegatives
 from nbhelpers.models.hybrid import Hybrid
 from nbhelpers.models.implicit import MatrixFactorization
-from nbhelpers.training.losses import bpr_loss
+from nbhelpers.training.losses import bpr_loss, full_softmax_loss
 from nbhelpers.training.ranking import fit_ranking
+from nbhelpers.training.schedules import one_cycle
 from nbhelpers.training.stages import Stage, fit_stages, stage_table
 
 # Even users like even items, odd users odd ones.
@@ -233,3 +234,29 @@ def test_stages_need_different_names(stages):
 def test_a_stage_out_of_range_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Stage(**{"name": "some", "trains": ("*",), "lr": 0.1} | settings)
+
+
+def test_each_stage_has_a_schedule_of_its_own():
+    """One cycle: a stage starts low, climbs to its own rate and falls again."""
+    seen = []
+
+    def noted(optimizer, n_steps):
+        schedule = one_cycle(optimizer, n_steps)
+        seen.append((n_steps, optimizer.param_groups[0]["max_lr"], schedule))
+        return schedule
+
+    history = fit_stages(hybrid(), pair_batches(), [FROZEN, UNFROZEN], schedule=noted, device="cpu")
+    n_batches = len(pair_batches())
+    assert [(n, peak) for n, peak, _ in seen] == [(2 * n_batches, 1e-2), (3 * n_batches, 1e-4)]
+    for (_, peak, schedule), rate in zip(seen, (1e-2, 1e-4), strict=True):
+        assert schedule.get_last_lr()[0] < peak / 20
+        assert peak == rate
+    assert history.table["lr"].tolist() == [1e-2, 1e-4]
+
+
+def test_stages_take_batches_of_users():
+    model = hybrid()
+    before = copies(model)
+    batches = UserBatches(TRAIN, batch_size=4, generator=torch.Generator().manual_seed(1))
+    fit_stages(model, batches, [FROZEN], loss=full_softmax_loss, device="cpu")
+    assert moved(model, before) == NEW
