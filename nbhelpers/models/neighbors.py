@@ -36,6 +36,8 @@ class ItemKNN:
     ----------
     similarity : csr_matrix of float32, shape (n_items, n_items)
         Row i holds the neighbors of item i.
+    item_counts : Tensor of float32, shape (n_items,)
+        Positives of each item in training.
 
     Raises
     ------
@@ -49,6 +51,7 @@ class ItemKNN:
     """
 
     similarity: csr_matrix
+    item_counts: Tensor
 
     def __init__(self, k: int = 100, *, shrink: float = 0.0, power: float = 0.5) -> None:
         if k < 1 or shrink < 0:
@@ -72,7 +75,7 @@ class ItemKNN:
         ValueError
             If there is no positive.
         """
-        self._popular = Popularity().fit(interactions)
+        self.item_counts = Popularity().fit(interactions).item_counts
         self._seen = interactions.to_scipy()
         by_item, n_items = self._seen.T.tocsr(), interactions.n_items
         size = max(PAIRS_AT_ONCE // n_items, 1)
@@ -98,7 +101,7 @@ class ItemKNN:
         """Score of every item, shape (batch, n_items), of users, shape (batch,)."""
         seen = self._seen[user_idx.cpu().numpy()]
         scores = torch.from_numpy((seen @ self.similarity.T).toarray())
-        return _popular_if_cold(scores, seen, self._popular).to(user_idx.device)
+        return _popular_if_cold(scores, seen, self.item_counts).to(user_idx.device)
 
 
 class EASE:
@@ -118,6 +121,8 @@ class EASE:
     ----------
     item_weights : Tensor of float32, shape (n_items, n_items)
         B: row i is what having item i says about all items.
+    item_counts : Tensor of float32, shape (n_items,)
+        Positives of each item in training.
 
     Raises
     ------
@@ -131,6 +136,7 @@ class EASE:
     """
 
     item_weights: Tensor
+    item_counts: Tensor
 
     def __init__(self, reg: float = 250.0) -> None:
         if not reg > 0:
@@ -154,7 +160,7 @@ class EASE:
         ValueError
             If there is no positive.
         """
-        self._popular = Popularity().fit(interactions)
+        self.item_counts = Popularity().fit(interactions).item_counts
         self._seen = interactions.to_scipy()
         common = torch.from_numpy((self._seen.T @ self._seen).toarray()).double()
         common.diagonal().add_(self.reg)
@@ -168,10 +174,10 @@ class EASE:
         """Score of every item, shape (batch, n_items), of users, shape (batch,)."""
         seen = self._seen[user_idx.cpu().numpy()]
         scores = torch.from_numpy(seen @ self.item_weights.numpy())
-        return _popular_if_cold(scores, seen, self._popular).to(user_idx.device)
+        return _popular_if_cold(scores, seen, self.item_counts).to(user_idx.device)
 
 
-def _popular_if_cold(scores: Tensor, seen: csr_matrix, popular: Popularity) -> Tensor:
+def _popular_if_cold(scores: Tensor, seen: csr_matrix, item_counts: Tensor) -> Tensor:
     """Scores with popularity in the rows of users without positives."""
     cold = torch.from_numpy(np.diff(seen.indptr) == 0).unsqueeze(1)  # (batch, 1)
-    return torch.where(cold, popular.item_counts, scores)
+    return torch.where(cold, item_counts, scores)

@@ -86,8 +86,8 @@ def explain(
     item_idx, own, history = _asked(item_id, positives, items)
     rows = item_rows(model)
     if rows is not None:
-        check_items(rows.shape[0], history.n_items)
-        return _explanation(_column(rows, own, item_idx), rest=0.0, own=own, items=items)
+        check_items(rows.said.shape[0], history.n_items)
+        return _explanation(_column(rows.said, own, item_idx), rest=0.0, own=own, items=items)
     if hasattr(model, "fold_in"):
         start = als_start(model, n_positives=len(own))
     else:

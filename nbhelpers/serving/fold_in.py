@@ -44,8 +44,9 @@ def fold_in_users(
     model : Recommender
         Trained; it is not changed.
     histories : Interactions
-        Of newcomers, with the items of training. Without positives a user gets the mean user's
-        scores.
+        Of newcomers, with the items of training. Without positives a user gets what the model
+        had for such a user in training: the mean user's scores, or of EASE and ItemKNN those of
+        popularity.
     ridge : Ridge, optional
         Only for models that go by it; left out, ``Ridge()``.
     n_users : int, optional
@@ -60,14 +61,13 @@ def fold_in_users(
     Raises
     ------
     ValueError
-        If the model can do none of these, has another number of items, or compares items alone
-        and a user has no positive; or if a number of ``ridge`` is out of its range.
+        If the model can do none of these, has another number of items, or a number of
+        ``ridge`` is out of its range.
     """
     rows = item_rows(model)
     if rows is not None:
-        check_items(rows.shape[0], histories.n_items)
-        _check_warm(histories)
-        return FoldedRows(histories, rows)
+        check_items(rows.said.shape[0], histories.n_items)
+        return FoldedRows(histories, *rows)
     if hasattr(model, "fold_in"):
         return _by_own_fold_in(model, histories)
     start = ridge_start(model, ridge or Ridge(), n_items=histories.n_items, n_users=n_users)
@@ -143,12 +143,3 @@ def _by_own_fold_in(model: Any, histories: Interactions) -> FoldedVectors:
     cold = torch.from_numpy(histories.user_counts == 0).to(users.device)
     solved = torch.where(cold.unsqueeze(1), model.user_factors.mean(dim=0), users)
     return FoldedVectors(solved, model.item_factors)
-
-
-def _check_warm(histories: Interactions) -> None:
-    cold = int((histories.user_counts == 0).sum())
-    if cold:
-        raise ValueError(
-            f"{cold} of {histories.n_users} users have no positive, and the model compares items "
-            "alone: offer them the most popular ones"
-        )

@@ -73,16 +73,26 @@ class FoldedRows:
     histories : Interactions
     item_rows : ndarray or csr_matrix of float, shape (n_items, n_items)
         Row i is what having item i says about all items.
+    item_counts : Tensor of float, shape (n_items,)
+        Popularity, the scores of newcomers without positives.
     """
 
-    def __init__(self, histories: Interactions, item_rows: NDArray[Any] | csr_matrix) -> None:
-        self._seen, self.item_rows = histories.to_scipy(), item_rows
+    def __init__(
+        self,
+        histories: Interactions,
+        item_rows: NDArray[Any] | csr_matrix,
+        item_counts: Tensor,
+    ) -> None:
+        self._seen, self.item_rows, self.item_counts = histories.to_scipy(), item_rows, item_counts
 
     def score_users(self, user_idx: Tensor) -> Tensor:
         """Score of every item, shape (batch, n_items), of newcomers, shape (batch,)."""
-        scores = self._seen[user_idx.cpu().numpy()] @ self.item_rows
+        seen = self._seen[user_idx.cpu().numpy()]
+        scores = seen @ self.item_rows
         dense = scores.toarray() if isinstance(scores, csr_matrix) else scores
-        return torch.from_numpy(np.asarray(dense)).to(user_idx.device)
+        cold = torch.from_numpy(np.diff(seen.indptr) == 0).unsqueeze(1)  # (batch, 1)
+        full = torch.where(cold, self.item_counts, torch.from_numpy(np.asarray(dense)))
+        return full.to(user_idx.device)
 
 
 class Start(NamedTuple):
@@ -123,13 +133,27 @@ class Start(NamedTuple):
         return steps
 
 
-def item_rows(model: Any) -> NDArray[Any] | csr_matrix | None:
-    """Row i is what having item i says about all items, if that is all there is to the model."""
+class ItemRows(NamedTuple):
+    """What a model knows that compares items alone.
+
+    Attributes
+    ----------
+    said : ndarray or csr_matrix of float, shape (n_items, n_items)
+        Row i is what having item i says about all items.
+    item_counts : Tensor of float, shape (n_items,)
+        Positives in training, the scores of newcomers without positives.
+    """
+
+    said: NDArray[Any] | csr_matrix
+    item_counts: Tensor
+
+
+def item_rows(model: Any) -> ItemRows | None:
+    """Rows of a model that has nothing else."""
     if hasattr(model, "item_weights"):  # EASE
-        weights: NDArray[Any] = model.item_weights.numpy()
-        return weights
+        return ItemRows(model.item_weights.numpy(), model.item_counts)
     if hasattr(model, "similarity"):  # ItemKNN
-        return model.similarity.T.tocsr()
+        return ItemRows(model.similarity.T.tocsr(), model.item_counts)
     return None
 
 

@@ -276,9 +276,13 @@ def test_histories_of_another_catalog_are_refused(model, n_items):
         fold_in_users(model, histories([1], n_items=n_items))
 
 
-def test_ease_has_nothing_for_a_newcomer_without_positives():
-    with pytest.raises(ValueError, match="1 of 2 users have no positive"):
-        fold_in_users(EASE().fit(training()), histories([1], []))
+@pytest.mark.parametrize("model", [EASE(), ItemKNN()], ids=["ease", "item_knn"])
+def test_models_of_items_alone_give_a_newcomer_without_positives_the_popular_items(model):
+    known = training()
+    folded = fold_in_users(model.fit(known), histories([1], []))
+    users_of = known.dense(torch.arange(known.n_users)).sum(dim=0)
+    assert folded.score_users(torch.tensor([0, 1]))[1].tolist() == users_of.tolist()
+    assert folded.score_users(torch.tensor([0]))[0].tolist() != users_of.tolist()
 
 
 @pytest.mark.parametrize("ridge", [Ridge(lift=0), Ridge(reg=0), Ridge(unobserved_weight=-1)])
