@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import sqrt
 from typing import NamedTuple, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from nbhelpers.data.interactions import Interactions
+from nbhelpers.data.padding import padded_blocks
 from nbhelpers.models.conjugate_gradients import RowSystems
-
-VALUES_AT_ONCE = 2**20  # gathered factors in memory at a time: 4 MiB
 
 
 class Weights(NamedTuple):
@@ -183,11 +180,16 @@ class ALS:
         shared = self.weights.everywhere * others.T @ others
         padded = torch.cat([others, others.new_zeros(1, self.n_factors)])  # last row: no positive
         solved = others.new_zeros(len(counts), self.n_factors)
-        for rows in _blocks(counts, self.n_factors):
-            own = padded[_padded_columns(positives, rows).to(others.device)]
+        blocks = padded_blocks(
+            positives.indptr,
+            positives.indices,
+            n_columns=positives.shape[1],
+            n_factors=self.n_factors,
+        )
+        for rows, columns in blocks:
             systems = RowSystems(
                 shared,
-                own,
+                padded[columns.to(others.device)],
                 extra=self.weights.extra,
                 pull=self.weights.pull,
                 damping=damping[rows].unsqueeze(1),
@@ -257,28 +259,3 @@ def _check_above_zero(**settings: float) -> None:
     for name, value in settings.items():
         if not value > 0:
             raise ValueError(f"{name} must be above 0, got {value}")
-
-
-def _blocks(counts: NDArray[np.int32], n_factors: int) -> Iterator[NDArray[np.int64]]:
-    """Rows of similar counts together, so that padding them to one length wastes little.
-
-    A block gathers at most ``VALUES_AT_ONCE`` factors (and holds as many for the matrices), or
-    those of its one row.
-    """
-    order = np.argsort(-counts, kind="stable")
-    start = 0
-    while start < len(order):
-        width = max(int(counts[order[start]]), n_factors)
-        size = max(VALUES_AT_ONCE // (width * n_factors), 1)
-        yield order[start : start + size]
-        start += size
-
-
-def _padded_columns(positives: csr_matrix, rows: NDArray[np.int64]) -> Tensor:
-    """Columns of each row's positives, filled up to the longest with ``n_columns``."""
-    starts, counts = positives.indptr[rows], np.diff(positives.indptr)[rows]
-    place = np.arange(counts.max())  # (most,)
-    within = place < counts[:, None]  # (rows, most)
-    columns = np.full(within.shape, positives.shape[1], dtype=np.int64)
-    columns[within] = positives.indices[(starts[:, None] + place)[within]]
-    return torch.from_numpy(columns)

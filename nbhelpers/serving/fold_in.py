@@ -71,9 +71,7 @@ def fold_in_users(
     if hasattr(model, "fold_in"):
         return _by_own_fold_in(model, histories)
     start = ridge_start(model, ridge or Ridge(), n_items=histories.n_items, n_users=n_users)
-    positives = [histories.items_of(user_idx) for user_idx in range(histories.n_users)]
-    steps = [start.steps(torch.from_numpy(own.astype(np.int64))).sum(dim=0) for own in positives]
-    return FoldedVectors(start.mean + torch.stack(steps), start.vectors, y_range=start.y_range)
+    return FoldedVectors(start.users(histories), start.vectors, y_range=start.y_range)
 
 
 def fold_in_user(

@@ -52,8 +52,8 @@ def known_users(users: Vocabulary, user_ids: Any) -> Tensor:
         first, last = users.ids[[0, -1]].tolist()
         raise KeyError(
             f"{len(strangers)} of the users are unknown, e.g. {shown}: the model knows "
-            f"{len(users):,} users, {first!r} to {last!r}; offer a newcomer the "
-            "most popular items, or train again with ratings of theirs"
+            f"{len(users):,} users, {first!r} to {last!r}; a newcomer's list "
+            "comes from fold_in_user, or is the most popular items"
         )
     return torch.from_numpy(user_idx)
 

@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from nbhelpers.data.interactions import Interactions
+from nbhelpers.data.padding import padded_blocks
 from nbhelpers.data.scores import evaluation_mode, scores_of
 
 USERS_COMPARED = 8  # whose scores must be the product of their vectors with those of the items
@@ -131,6 +132,25 @@ class Start(NamedTuple):
         steps = self.vectors.new_zeros(len(own), len(self.mean))
         steps[:, self.free] = (self.pull * torch.linalg.solve(left, own.T).T).to(steps)
         return steps
+
+    def users(self, histories: Interactions) -> Tensor:
+        """Vector of each newcomer, shape (n_users, d): the mean and a step for all positives."""
+        items = self.vectors[:, self.free].double()
+        padded = torch.cat([items, items.new_zeros(1, items.shape[1])])  # last row: no positive
+        users = self.mean.repeat(histories.n_users, 1)
+        blocks = padded_blocks(
+            histories.indptr,
+            histories.indices,
+            n_columns=histories.n_items,
+            n_factors=items.shape[1],
+        )
+        for rows, columns in blocks:
+            own = padded[columns.to(padded.device)]  # (rows, most, n_free)
+            left = self.shared + self.extra * own.mT @ own
+            left.diagonal(dim1=1, dim2=2).add_(self.damping)
+            step = torch.linalg.solve(left, self.pull * own.sum(dim=1))  # (rows, n_free)
+            users[rows.to(users.device).unsqueeze(1), self.free.nonzero().T] += step.to(users)
+        return users
 
 
 class ItemRows(NamedTuple):
