@@ -55,6 +55,7 @@ def plot_history(
     history: pd.DataFrame,
     *,
     baseline: float | None = None,
+    baseline_name: str = "baseline",
     title: str = "Loss by epoch",
     ylabel: str = "mean squared error (stars²)",
     ax: Axes | None = None,
@@ -67,6 +68,8 @@ def plot_history(
         Losses in columns, indexed by epoch, as from ``History.frame``.
     baseline : float, optional
         Validation loss of a model to beat, drawn as a dashed line.
+    baseline_name : str
+        What the legend calls it.
     title, ylabel : str
     ax : Axes, optional
 
@@ -80,7 +83,7 @@ def plot_history(
         color, marker, label = styles.get(column, (GREEN, "^", column))
         ax.plot(history.index, history[column], color=color, marker=marker, label=label)
     if baseline is not None:
-        ax.axhline(baseline, color=GREY, linestyle="--", label="baseline")
+        ax.axhline(baseline, color=GREY, linestyle="--", label=baseline_name)
     ax.set(xlabel="epoch", ylabel=ylabel, title=title)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend()
@@ -163,6 +166,7 @@ def plot_comparison(
     xlabel: str,
     title: str,
     baseline: float | None = None,
+    baseline_name: str = "baseline",
     errors: Sequence[tuple[float, float]] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -177,6 +181,8 @@ def plot_comparison(
     title : str
     baseline : float, optional
         Drawn as a dashed line.
+    baseline_name : str
+        What the legend calls it.
     errors : sequence of (low, high), optional
         Ends of each model's interval.
     ax : Axes, optional
@@ -190,7 +196,7 @@ def plot_comparison(
     spread = None if errors is None else np.abs(np.array(errors).T - middle)
     ax.errorbar(middle, rows, xerr=spread, fmt="o", color=BLUE, capsize=3)
     if baseline is not None:
-        ax.axvline(baseline, color=GREY, linestyle="--", label="baseline")
+        ax.axvline(baseline, color=GREY, linestyle="--", label=baseline_name)
         ax.legend()
     ax.set_yticks(rows, list(values))
     ax.invert_yaxis()

@@ -57,7 +57,7 @@ def record_result(
     low, high = interval
     if not low <= value <= high:
         raise ValueError(f"value {value} lies outside its interval {low} to {high}")
-    numbers = [round(number, 4) for number in (value, low, high)]
+    numbers = [round(number, 6) for number in (value, low, high)]  # tables round again
     seconds = [round(train_seconds, 1), round(eval_seconds, 2)]
     device = os.environ.get("CF_DEVICE", "cpu")
     row = [notebook, model, dataset, split, metric, *numbers, n_seeds, *seconds, n_parameters]

@@ -55,6 +55,15 @@ def test_history_draws_both_losses_and_the_baseline():
     assert set(drawn["baseline"]) == {0.9}
 
 
+def test_the_dashed_line_is_called_by_its_name():
+    comparison = plots.plot_comparison(
+        {"EASE": 0.2}, xlabel="MAP", title="", baseline=0.1, baseline_name="popularity"
+    )
+    history = plots.plot_history(HISTORY, baseline=0.9, baseline_name="mean rating")
+    assert [text.get_text() for text in comparison.get_legend().get_texts()] == ["popularity"]
+    assert history.get_legend().get_texts()[-1].get_text() == "mean rating"
+
+
 def test_intervals_end_where_they_should():
     ax = DRAW["comparison"](None)
     ends = ax.containers[0].lines[2][0].get_segments()
