@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -40,11 +41,16 @@ def plot_surface(table: pd.DataFrame, *, title: str, label: str, ax: Axes | None
     row, column = np.unravel_index(values.argmin(), values.shape)
     corner = (float(column) - 0.5, float(row) - 0.5)
     ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=ORANGE, linewidth=3))
-    ax.set_xticks(range(table.shape[1]), [f"{value:g}" for value in table.columns])
-    ax.set_yticks(range(len(table)), [f"{value:g}" for value in table.index])
+    ax.set_xticks(range(table.shape[1]), _plain(table.columns))
+    ax.set_yticks(range(len(table)), _plain(table.index))
     ax.set(xlabel=table.columns.name, ylabel=table.index.name, title=title)
     plt.colorbar(image, ax=ax, label=label)
     return ax
+
+
+def _plain(values: Iterable[Any]) -> list[str]:
+    """Numbers without exponents and without idle zeros."""
+    return [np.format_float_positional(value, trim="-") for value in values]
 
 
 def plot_recovery(planted: ArrayLike, learned: Mapping[str, ArrayLike], *, title: str) -> Axes:
@@ -71,10 +77,11 @@ def plot_recovery(planted: ArrayLike, learned: Mapping[str, ArrayLike], *, title
     )
     colors = plt.get_cmap("cividis")(Normalize()(truth[:, 0]))  # dark is left
     for panel, (name, points) in zip(panels[0], learned.items(), strict=True):
-        panel.scatter(*truth.T, s=45, facecolors="none", edgecolors=colors)
-        panel.scatter(*np.asarray(points).T, s=9, c=colors)
+        panel.scatter(*truth.T, s=45, facecolors="none", edgecolors=colors, label="planted")
+        panel.scatter(*np.asarray(points).T, s=9, c=colors, label="learned")
         panel.set(title=name, xlabel="first factor", aspect="equal")
     panels[0, 0].set_ylabel("second factor")
     figure.suptitle(title)
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     first: Axes = panels[0, 0]
     return first
