@@ -45,8 +45,8 @@ class FactorizationMachine(FeatureFactorization):
 
     Parameters
     ----------
-    n_users, n_items, n_factors, user_features, item_features, ids, id_dropout
-        As for ``FeatureFactorization``.
+    n_users, n_items, n_factors, user_features, item_features, ids, id_dropout, dropout
+        As for ``FeatureFactorization``; pairs within a side keep all factors.
 
     References
     ----------
@@ -64,6 +64,7 @@ class FactorizationMachine(FeatureFactorization):
         item_features: Tensor | None = None,
         ids: Sequence[str] = SIDES,
         id_dropout: float = 0.0,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__(
             n_users,
@@ -73,29 +74,18 @@ class FactorizationMachine(FeatureFactorization):
             item_features=item_features,
             ids=ids,
             id_dropout=id_dropout,
+            dropout=dropout,
         )
         self.global_bias = nn.Parameter(torch.zeros(1))
-
-    def forward(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
-        """Logits, shape (batch,), of pairs: two integer tensors of shape (batch,)."""
-        return self.score(self.user_side.rows(user_idx), self.item_side.rows(item_idx))
 
     def offsets(self, side: FeatureSide, rows: Rows) -> Tensor:
         """What rows of one side bring into a score: biases, and the pairs among their features.
 
-        Twice the product of the two sides is the rest of the square, so a table of scores takes
-        a dot product and two offsets. The bias of all comes with the user.
+        The pairs between the sides are the dot product of their sums: so a score takes a dot
+        product and two offsets. The bias of all comes with the user.
         """
         own = side.bias(rows) + pair_products(side.factors(rows), side.squares(rows))
         return own + self.global_bias if side is self.user_side else own
-
-    def score(self, users: Rows, items: Rows) -> Tensor:
-        """Logits, shape (batch,), of pairs of rows."""
-        user, item = self.user_side, self.item_side
-        total = user.factors(users) + item.factors(items)  # (batch, n_factors)
-        squares = user.squares(users) + item.squares(items)
-        bias = self.global_bias + user.bias(users) + item.bias(items)
-        return bias + pair_products(total, squares)  # (batch,)
 
 
 class DeepFM(nn.Module):
@@ -107,8 +97,8 @@ class DeepFM(nn.Module):
 
     Parameters
     ----------
-    n_users, n_items, n_factors, user_features, item_features, ids, id_dropout
-        As for ``FeatureFactorization``.
+    n_users, n_items, n_factors, user_features, item_features, ids, id_dropout, dropout
+        As for ``FactorizationMachine``; the network reads all factors.
     user_fields, item_fields : sequence of int, optional
         How many columns of the features belong to each field, in order, such as
         ``features.kinds.values()``; without it they are one field.
@@ -144,6 +134,7 @@ class DeepFM(nn.Module):
         item_fields: Sequence[int] | None = None,
         ids: Sequence[str] = SIDES,
         id_dropout: float = 0.0,
+        dropout: float = 0.0,
         n_hidden: Sequence[int] = (32, 16),
     ) -> None:
         super().__init__()
@@ -155,6 +146,7 @@ class DeepFM(nn.Module):
             item_features=item_features,
             ids=ids,
             id_dropout=id_dropout,
+            dropout=dropout,
         )
         user, item = self.machine.user_side, self.machine.item_side
         self.user_fields = _checked_fields(user_fields, user, name="user_fields")

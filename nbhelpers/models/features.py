@@ -174,7 +174,7 @@ class FeatureFactorization(nn.Module):
 
     def forward(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
         """Logits, shape (batch,), of pairs: two integer tensors of shape (batch,)."""
-        return (self.user_vectors(user_idx) * self.item_vectors(item_idx)).sum(dim=1)
+        return self.score(self.user_side.rows(user_idx), self.item_side.rows(item_idx))
 
     def score_users(self, user_idx: Tensor) -> Tensor:
         """Logit of every item, shape (batch, n_items), of users, shape (batch,)."""
@@ -222,6 +222,11 @@ class FeatureFactorization(nn.Module):
                     with torch.no_grad():
                         table.weight[idx] = 0
         return other
+
+    def score(self, users: Rows, items: Rows) -> Tensor:
+        """Logits, shape (batch,), of pairs of rows."""
+        user, item = self._seen(self._user_vectors(users)), self._seen(self._item_vectors(items))
+        return (user * item).sum(dim=1)
 
     def score_table(self, users: Rows, items: Rows) -> Tensor:
         """Logit of each row of users with each row of items, shape (n_users, n_items)."""

@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from nbhelpers.training.device import choose_device, home_of
 from nbhelpers.training.epochs import BestWeights, epochs
-from nbhelpers.training.optimizers import descend
+from nbhelpers.training.optimizers import adamw, descend
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Schedule = Callable[[Optimizer, int], LRScheduler]
@@ -219,10 +219,7 @@ class _Run:
 
 
 def _adamw(parameters: Iterable[nn.Parameter], lr: float, wd: float) -> Optimizer:
-    # fused: one pass over all weights, twice as fast as a kernel for each operation
-    return torch.optim.AdamW(
-        parameters, lr=lr, weight_decay=wd, betas=(0.9, 0.99), eps=1e-5, fused=True
-    )
+    return adamw(parameters, lr=lr, wd=wd, betas=(0.9, 0.99), eps=1e-5)
 
 
 def _cause(model: nn.Module, inputs: Sequence[Tensor], target: Tensor) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -98,6 +98,28 @@ def adam(model: nn.Module, *, lr: float, wd: float = 0.0) -> Optimizer:
     return _joined(_adam(_named(model), sparse_tables(model), lr, wd))
 
 
+def adamw(weights: Iterable[Tensor], *, lr: float, wd: float, **settings: Any) -> Optimizer:
+    """Torch's AdamW in one pass over all weights, twice as fast as a kernel for each operation.
+
+    Parameters
+    ----------
+    weights : iterable of Tensor
+        One that is a slice of a larger tensor has gaps in memory, and torch's fast kernel would
+        step in the wrong places without a word: then the slow one is taken.
+    lr, wd : float
+        Learning rate, and decoupled weight decay.
+    **settings
+        Further ones of ``torch.optim.AdamW``.
+
+    Returns
+    -------
+    Optimizer
+    """
+    tables = list(weights)
+    fused = all(weight.is_contiguous() for weight in tables) or None
+    return torch.optim.AdamW(tables, lr=lr, weight_decay=wd, fused=fused, **settings)
+
+
 def factors_and_biases(
     model: nn.Module, *, lr: float, bias_lr: float, wd: float = 0.0
 ) -> JointOptimizer:
@@ -166,8 +188,8 @@ def _adam(named: dict[str, Tensor], sparse: set[str], lr: float, wd: float) -> l
             f"sparse tables cannot decay, got wd={wd:g}: set wd=0, or build the model dense"
         )
     members: list[Optimizer] = []
-    if dense:  # fused: one pass over all weights, twice as fast as a kernel for each operation
-        members.append(torch.optim.AdamW(dense, lr=lr, weight_decay=wd, fused=True))
+    if dense:
+        members.append(adamw(dense, lr=lr, wd=wd))
     if idle:
         members.append(torch.optim.SparseAdam(idle, lr=lr))
     return members

@@ -178,3 +178,20 @@ def test_scores_of_nobody_and_of_no_new_item_are_empty_tables():
 def test_fields_that_do_not_add_up_are_refused(fields):
     with pytest.raises(ValueError, match="item_fields must be at least 1 each and add up to the 3"):
         DeepFM(3, 4, 5, item_features=ITEM_FEATURES, item_fields=fields)
+
+
+def test_dropout_leaves_the_pairs_within_a_side_alone_and_does_nothing_in_evaluation():
+    """With every factor hidden but a few, a score is nearly the two offsets of its pair."""
+    model = drawn(FactorizationMachine, **BOTH, dropout=0.999).train()
+    users, items = model.user_side.rows(ALL[0]), model.item_side.rows(ALL[1])
+    apart = model.offsets(model.user_side, users) + model.offsets(model.item_side, items)
+    torch.manual_seed(0)
+    torch.testing.assert_close(model(*ALL), apart)
+    table = model.score_users(EVERYONE)
+    torch.testing.assert_close(table.flatten(), apart)
+    plain = drawn(FactorizationMachine, **BOTH)
+    assert torch.equal(model.eval()(*ALL), plain(*ALL))
+
+
+def test_deep_fm_drops_factors_of_its_machine():
+    assert drawn(DeepFM, **BOTH, dropout=0.3).machine.dropout == 0.3

@@ -6,7 +6,13 @@ from torch import nn
 
 from nbhelpers.models.explicit import DotProductBias
 from nbhelpers.models.implicit import MatrixFactorization
-from nbhelpers.training.optimizers import JointOptimizer, adam, factors_and_biases, sparse_tables
+from nbhelpers.training.optimizers import (
+    JointOptimizer,
+    adam,
+    adamw,
+    factors_and_biases,
+    sparse_tables,
+)
 from nbhelpers.training.schedules import one_cycle
 
 USERS, ITEMS = torch.tensor([0, 1, 1]), torch.tensor([2, 0, 2])
@@ -190,3 +196,18 @@ def test_decay_of_a_sparse_table_is_refused():
 def test_a_model_without_parameters_is_refused():
     with pytest.raises(ValueError, match="no parameter"):
         adam(nn.Identity(), lr=0.1)
+
+
+@pytest.mark.parametrize("cut", [lambda t: t[:, :3], lambda t: t[::2], lambda t: t.T])
+def test_weights_cut_out_of_a_larger_table_take_the_steps_of_a_copy(cut):
+    table = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+    weights = [nn.Parameter(torch.zeros(0)), nn.Parameter(cut(table).clone().contiguous())]
+    weights[0].data = cut(table.clone())
+    target = torch.arange(float(weights[1].numel())).view(weights[1].shape)
+    for weight in weights:
+        optimizer = adamw([weight], lr=0.1, wd=0.2)
+        for _ in range(3):
+            optimizer.zero_grad()
+            (weight - target).square().sum().backward()
+            optimizer.step()
+    torch.testing.assert_close(weights[0].detach(), weights[1].detach())
