@@ -21,7 +21,7 @@ EXERCISE_TAGS = {"exercise", "check", "solution"}
 UNWANTED = {
     "a warning": r"Warning\b|Deprecated",
     "a path": r"(?<![\w.])/(?:home|root|tmp|work|Users|usr|content|private)/|site-packages",
-    "a timing": r"\b\d+(?:\.\d+)? ?(?:s|ms|µs|us|ns|sec|secs|seconds|minutes)\b(?! an? )",
+    "a timing": r"\b(?!(?:19|20)\d0s)\d+(?:\.\d+)? ?(?:[mµun]?s|secs?|seconds|minutes)\b(?! an? )",
     "a progress bar": r"\d+%\||it/s",
     "an object's address": r"0x[0-9a-f]{6,}",
 }

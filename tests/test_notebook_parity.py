@@ -8,7 +8,7 @@ import jupytext
 import pytest
 import torch
 
-from nbhelpers.models import explicit, genres, heads, history, implicit, ncf
+from nbhelpers.models import deep_fm, explicit, features, genres, heads, history, implicit, ncf
 from nbhelpers.training import lightning, losses
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
@@ -165,3 +165,19 @@ def test_matrix_factorization_of_06_is_that_of_the_package():
     ours.load_state_dict(theirs.state_dict())
     torch.testing.assert_close(ours(*PAIRS), theirs(*PAIRS))
     torch.testing.assert_close(ours.score_users(PAIRS[0]), theirs.score_users(PAIRS[0]))
+
+
+def test_feature_factorization_of_07b_is_that_of_the_package():
+    tables = {"user_features": torch.rand(6, 3), "item_features": torch.rand(9, 2)}
+    theirs = shown("07b_features_as_factors")["FeatureFactorization"](6, 9, 4, **tables)
+    ours = features.FeatureFactorization(6, 9, 4, **tables)
+    assert type(theirs).__module__ != type(ours).__module__
+    ours.load_state_dict(theirs.state_dict())
+    torch.testing.assert_close(ours.score_users(PAIRS[0]), theirs.score_users(PAIRS[0]))
+
+
+def test_pair_products_of_07b_are_those_of_the_package():
+    theirs = shown("07b_features_as_factors")["pair_products"]
+    assert theirs.__module__ != deep_fm.pair_products.__module__
+    sums = torch.rand(3, 4), torch.rand(3, 4)
+    torch.testing.assert_close(theirs(*sums), deep_fm.pair_products(*sums))

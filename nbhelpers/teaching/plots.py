@@ -197,6 +197,8 @@ def plot_comparison(
     ax.errorbar(middle, rows, xerr=spread, fmt="o", color=BLUE, capsize=3)
     if baseline is not None:
         ax.axvline(baseline, color=GREY, linestyle="--", label=baseline_name)
+        if errors is not None:  # a legend keeps clear of lines, and an error bar is none
+            ax.plot(np.array(errors).T, [rows, rows], alpha=0)
         ax.legend()
     ax.set_yticks(rows, list(values))
     ax.invert_yaxis()
