@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -25,11 +25,12 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 class StoredModel(NamedTuple, Generic[Model]):
-    """A model and the ids of its rows."""
+    """A model, the ids of its rows, and the names of its features' columns, if they were given."""
 
     model: Model
     users: Vocabulary
     items: Vocabulary
+    feature_names: Mapping[str, tuple[str, ...]]
 
 
 def save_model(
@@ -39,6 +40,7 @@ def save_model(
     settings: Mapping[str, Any],
     users: Vocabulary,
     items: Vocabulary,
+    feature_names: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Store a model in a folder, in place of the one stored there before.
 
@@ -56,6 +58,9 @@ def save_model(
         Every argument that the model was built with, by name. Sequences come back as tuples.
     users, items : Vocabulary
         Of whole numbers or text.
+    feature_names : mapping of str to sequence of str, optional
+        Columns of feature tables, such as ``{"item": features.names}``: what ``item_features``
+        needs to describe a new item for the model that comes back.
 
     Raises
     ------
@@ -77,6 +82,8 @@ def save_model(
         "users": _ids(users, "users"),
         "items": _ids(items, "items"),
     }
+    if feature_names is not None:
+        content["feature_names"] = _names(feature_names)
     _check_same(model, _built(type(model), plain, tensors))
     publish(Path(path), content, tensors_to_bytes(tensors))
 
@@ -100,7 +107,7 @@ def load_model(
     Returns
     -------
     StoredModel
-        ``model``, ``users``, ``items``.
+        ``model``, ``users``, ``items``, ``feature_names``.
 
     Raises
     ------
@@ -113,7 +120,9 @@ def load_model(
     try:
         chosen = _chosen(kind, content["model"])
         model = _built(chosen, content["settings"], tensors_from_bytes(blob)).eval()
-        return StoredModel(model, _vocabulary(content["users"]), _vocabulary(content["items"]))
+        names = {side: tuple(each) for side, each in content.get("feature_names", {}).items()}
+        users, items = _vocabulary(content["users"]), _vocabulary(content["items"])
+        return StoredModel(model, users, items, names)
     except (ValueError, KeyError, SafetensorError) as error:
         raise ModelFileError(f"{folder / DESCRIPTION} cannot be loaded: {error}") from error
 
@@ -150,6 +159,17 @@ def _plain(value: object, name: str) -> object:
         f"setting {name!r} must be a finite number, text, bool, None, a tensor or a sequence of "
         f"these, got {value!r:.60}"
     )
+
+
+def _names(feature_names: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    names = {side: list(each) for side, each in feature_names.items()}
+    for side, each in names.items():
+        strange = [name for name in (side, *each) if not isinstance(name, str)]
+        if strange or isinstance(feature_names[side], str):
+            raise ValueError(
+                f"feature_names must map text to sequences of text, got {feature_names[side]!r:.60}"
+            )
+    return names
 
 
 def _ids(vocabulary: Vocabulary, name: str) -> dict[str, Any]:

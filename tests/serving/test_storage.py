@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import nn
 
+from nbhelpers.data.metadata import item_features
 from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.models.als import ALS
 from nbhelpers.models.explicit import DotProductBias
+from nbhelpers.models.features import FeatureFactorization
 from nbhelpers.models.genres import DotProductGenres
 from nbhelpers.models.implicit import MatrixFactorization
 from nbhelpers.models.ncf import GMF
@@ -77,11 +79,42 @@ def test_scores_after_loading_are_equal_to_the_last_bit(model, folder):
 
 
 def test_ids_come_back_with_their_type_in_their_order(folder):
-    _, users, items = load_model(folder, MatrixFactorization)
+    _, users, items, _ = load_model(folder, MatrixFactorization)
     assert users.ids.equals(USERS.ids)
     assert users.ids.dtype == np.int64
     assert items.ids.tolist() == ["Amélie", "tt10", "tt2"]
     assert items.ids.dtype == ITEMS.ids.dtype
+
+
+def test_a_loaded_model_can_describe_and_score_a_film_that_came_later(tmp_path):
+    """Its decade was never seen, and a genre of training has no column in the new table."""
+    films = pd.DataFrame(
+        {"item_id": ["tt2", "tt10", "Amélie"], "year": [1999, 1985, 2001]}
+        | {"genre_Drama": [1, 0, 1], "genre_War": [0, 1, 0]}
+    )
+    known = item_features(films, vocabulary=ITEMS)
+    settings = {**SETTINGS, "item_features": known.table}
+    model = filled(FeatureFactorization(**settings))
+    save_model(model, tmp_path, settings=settings, **IDS, feature_names={"item": known.names})
+    loaded = load_model(tmp_path, FeatureFactorization)
+    assert loaded.feature_names == {"item": known.names}
+    new = pd.DataFrame({"item_id": ["tt99"], "year": [2030], "genre_Drama": [1]})
+    described = item_features(
+        new, vocabulary=Vocabulary(["tt99"]), names=loaded.feature_names["item"]
+    )
+    by_name = [float(name in ("genre: Drama", "decade: unknown")) for name in known.names]
+    expected = model.score_new_items(EVERYONE, torch.tensor([by_name]))
+    assert torch.equal(loaded.model.score_new_items(EVERYONE, described.table), expected)
+
+
+def test_without_feature_names_there_are_none(folder):
+    assert load_model(folder, MatrixFactorization).feature_names == {}
+
+
+@pytest.mark.parametrize("names", [{"item": "genre: War"}, {"item": [1]}, {1: ["genre: War"]}])
+def test_feature_names_that_are_no_text_are_refused(model, tmp_path, names):
+    with pytest.raises(ValueError, match="feature_names must map text to sequences of text"):
+        save_model(model, tmp_path, settings=SETTINGS, **IDS, feature_names=names)
 
 
 @pytest.mark.parametrize("dtype", ["int32", "uint64", "Int64"])
