@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from nbhelpers.teaching.plots import BLUE, GREEN, GREY, ORANGE, PINK
@@ -42,7 +43,9 @@ def plot_ladder(
         for shift, ((name, rungs), (color, style)) in enumerate(
             zip(methods.items(), styles, strict=True)
         ):
-            x = np.arange(len(rungs)) + 0.08 * (shift - len(methods) / 2)  # bars beside each other
+            x = np.arange(len(rungs)) + 0.08 * (
+                shift - (len(methods) - 1) / 2
+            )  # bars beside each other
             ax.plot(x, [score for score, _ in rungs.values()], style, color=color, label=name, ms=5)
             ax.vlines(
                 x, *zip(*[ends for _, ends in rungs.values()], strict=True), color=color, lw=1
@@ -84,5 +87,6 @@ def plot_bands(
         ax.plot(steps, values.mean(axis=0), dash, color=color, label=name)
         ax.fill_between(steps, values.min(axis=0), values.max(axis=0), color=color, alpha=0.2)
     ax.set(xlabel=xlabel, title=title)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
