@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+
+Decay = float | Mapping[str, float]
 
 
 class JointOptimizer(Optimizer):
@@ -75,15 +78,17 @@ class JointOptimizer(Optimizer):
         self.param_groups = [group for member in self.optimizers for group in member.param_groups]
 
 
-def adam(model: nn.Module, *, lr: float, wd: float = 0.0) -> Optimizer:
+def adam(model: nn.Module, *, lr: float, wd: Decay = 0.0) -> Optimizer:
     """Adam for all parameters of a model; sparse tables get the Adam that spares idle rows.
 
     Parameters
     ----------
     model : nn.Module
-    lr, wd : float
-        Learning rate, and decoupled weight decay as in AdamW. A sparse table cannot decay: the
-        rows at rest would have to shrink too.
+    lr : float
+    wd : float, or mapping of str to float
+        Decoupled weight decay as in AdamW; or one for each pattern of parameter names, such as
+        ``{"layers.*": 1.0, "*": 0.3}``, where the first that fits counts and what none fits does
+        not decay. A sparse table cannot decay: the rows at rest would have to shrink too.
 
     Returns
     -------
@@ -115,9 +120,21 @@ def adamw(weights: Iterable[Tensor], *, lr: float, wd: float, **settings: Any) -
     -------
     Optimizer
     """
-    tables = list(weights)
-    fused = all(weight.is_contiguous() for weight in tables) or None
-    return torch.optim.AdamW(tables, lr=lr, weight_decay=wd, fused=fused, **settings)
+    return _adamw({wd: list(weights)}, lr, **settings)
+
+
+def _adamw(by_decay: Mapping[float, list[Tensor]], lr: float, **settings: Any) -> Optimizer:
+    """AdamW of weights that decay at different rates."""
+    whole = all(weight.is_contiguous() for part in by_decay.values() for weight in part)
+    groups = [{"params": part, "weight_decay": wd} for wd, part in by_decay.items()]
+    return torch.optim.AdamW(groups, lr=lr, fused=whole or None, **settings)
+
+
+def decay_of(name: str, wd: Decay) -> float:
+    """Weight decay of the parameter of a name."""
+    if not isinstance(wd, Mapping):
+        return wd
+    return next((decay for pattern, decay in wd.items() if fnmatchcase(name, pattern)), 0.0)
 
 
 def factors_and_biases(
@@ -179,17 +196,18 @@ def sparse_tables(model: nn.Module) -> set[str]:
     }
 
 
-def _adam(named: dict[str, Tensor], sparse: set[str], lr: float, wd: float) -> list[Optimizer]:
+def _adam(named: dict[str, Tensor], sparse: set[str], lr: float, wd: Decay) -> list[Optimizer]:
     """AdamW for the dense parameters and SparseAdam for the sparse ones, if there are any."""
     idle = [weight for name, weight in named.items() if name in sparse]
-    dense = [weight for name, weight in named.items() if name not in sparse]
-    if idle and wd:
-        raise ValueError(
-            f"sparse tables cannot decay, got wd={wd:g}: set wd=0, or build the model dense"
-        )
+    dense: dict[float, list[Tensor]] = {}
+    for name, weight in named.items():
+        if name not in sparse:
+            dense.setdefault(decay_of(name, wd), []).append(weight)
+        elif decay_of(name, wd):
+            raise ValueError(f"sparse tables cannot decay, got wd={wd}: set 0, or build them dense")
     members: list[Optimizer] = []
     if dense:
-        members.append(adamw(dense, lr=lr, wd=wd))
+        members.append(_adamw(dense, lr))
     if idle:
         members.append(torch.optim.SparseAdam(idle, lr=lr))
     return members

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -16,7 +16,7 @@ from nbhelpers.training.batches import Batches
 from nbhelpers.training.credit import PairLoss, PartialCredit
 from nbhelpers.training.loop import Schedule
 from nbhelpers.training.losses import logistic_loss
-from nbhelpers.training.optimizers import adam
+from nbhelpers.training.optimizers import Decay, adam
 from nbhelpers.training.ranking import RankingHistory, Validate, fit_ranking
 
 
@@ -31,8 +31,11 @@ class Stage:
         Patterns of parameter names, as in ``model.named_parameters()``: ``"*"`` stands for any
         text, so ``"*"`` alone trains everything and ``"*_tower.*"`` the towers of both sides. What
         no pattern fits is frozen.
-    lr, wd : float
-        Learning rate, above 0, and decoupled weight decay; of Adam, which starts anew.
+    lr : float
+        Learning rate, above 0, of Adam, which starts anew.
+    wd : float, or mapping of str to float
+        Weight decay, as ``optimizers.adam`` takes it; one for each pattern of names if a network
+        needs another than the factors.
     n_epochs : int
 
     Raises
@@ -45,12 +48,13 @@ class Stage:
     trains: tuple[str, ...]
     lr: float
     n_epochs: int = 5
-    wd: float = 0.0
+    wd: Decay = 0.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.trains, tuple) or not self.trains:
             raise ValueError(f"trains must be a tuple of patterns, got {self.trains!r}")
-        if not self.lr > 0 or self.n_epochs < 1 or self.wd < 0:
+        decays = self.wd.values() if isinstance(self.wd, Mapping) else [self.wd]
+        if not self.lr > 0 or self.n_epochs < 1 or min(decays, default=0.0) < 0:
             raise ValueError(
                 f"stage {self.name!r} needs lr above 0, n_epochs of at least 1 and wd of at least "
                 f"0, got {self.lr}, {self.n_epochs} and {self.wd}"

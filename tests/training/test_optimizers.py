@@ -211,3 +211,38 @@ def test_weights_cut_out_of_a_larger_table_take_the_steps_of_a_copy(cut):
             (weight - target).square().sum().backward()
             optimizer.step()
     torch.testing.assert_close(weights[0].detach(), weights[1].detach())
+
+
+def test_each_pattern_of_names_has_its_decay_and_the_first_that_fits_counts():
+    """Without gradients but zeros, a step of AdamW multiplies a weight by 1 - lr * decay."""
+    model = MatrixFactorization(2, 3, 4)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.fill_(1.0)
+            weight.grad = torch.zeros_like(weight)
+    optimizer = adam(model, lr=0.1, wd={"user_*": 2.0, "*_factors.*": 0.5})
+    optimizer.step()
+    left = {name: weight[0, 0].item() for name, weight in model.named_parameters()}
+    wanted = {"user_factors.weight": 0.8, "item_factors.weight": 0.95, "item_bias.weight": 1.0}
+    assert left == pytest.approx(wanted)
+
+
+def test_one_decay_for_all_is_that_of_every_pattern():
+    trained = []
+    for wd in (0.3, {"*": 0.3}):
+        torch.manual_seed(0)
+        model = MatrixFactorization(2, 3, 4)
+        optimizer = adam(model, lr=0.1, wd=wd)
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(USERS, ITEMS).sum().backward()
+            optimizer.step()
+        trained.append(torch.cat([weight.flatten() for weight in model.parameters()]))
+    assert torch.equal(*trained)
+
+
+def test_a_sparse_table_may_be_left_out_of_the_decay():
+    model = SparseTables()
+    adam(model, lr=0.1, wd={"scale": 0.5})
+    with pytest.raises(ValueError, match="sparse tables cannot decay"):
+        adam(model, lr=0.1, wd={"table.*": 0.5})

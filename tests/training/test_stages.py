@@ -260,3 +260,16 @@ def test_stages_take_batches_of_users():
     batches = UserBatches(TRAIN, batch_size=4, generator=torch.Generator().manual_seed(1))
     fit_stages(model, batches, [FROZEN], loss=full_softmax_loss, device="cpu")
     assert moved(model, before) == NEW
+
+
+def test_a_stage_may_let_the_network_decay_more_than_the_factors():
+    with pytest.raises(ValueError, match="wd of at least 0"):
+        Stage("all", ("*",), lr=0.1, wd={"layers.*": -1.0})
+    before = copies(hybrid())
+    model = hybrid()
+    stage = Stage("all", ("*",), lr=1e-6, n_epochs=1, wd={"layers.*": 5e4})
+    n_batches = len(pair_batches())
+    fit_stages(model, pair_batches(), [stage], device="cpu")
+    for name, weight in copies(model).items():
+        left = 0.95**n_batches if name.startswith("layers") else 1.0  # 1 - 1e-6 * 5e4 a step
+        torch.testing.assert_close(weight, left * before[name], rtol=1e-3, atol=1e-4)
