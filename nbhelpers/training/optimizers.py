@@ -127,7 +127,8 @@ def _adamw(by_decay: Mapping[float, list[Tensor]], lr: float, **settings: Any) -
     """AdamW of weights that decay at different rates."""
     whole = all(weight.is_contiguous() for part in by_decay.values() for weight in part)
     groups = [{"params": part, "weight_decay": wd} for wd, part in by_decay.items()]
-    return torch.optim.AdamW(groups, lr=lr, fused=whole or None, **settings)
+    first = next(iter(by_decay))  # of all weights, where they decay alike
+    return torch.optim.AdamW(groups, lr=lr, weight_decay=first, fused=whole or None, **settings)
 
 
 def decay_of(name: str, wd: Decay) -> float:
