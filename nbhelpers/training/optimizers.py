@@ -98,9 +98,15 @@ def adam(model: nn.Module, *, lr: float, wd: Decay = 0.0) -> Optimizer:
     Raises
     ------
     ValueError
-        If the model has no parameter, or a sparse table is to decay.
+        If the model has no parameter, a pattern fits none, or a sparse table is to decay.
     """
-    return _joined(_adam(_named(model), sparse_tables(model), lr, wd))
+    named = _named(model)
+    for pattern in wd if isinstance(wd, Mapping) else ():
+        if not any(fnmatchcase(name, pattern) for name in named):
+            raise ValueError(
+                f"the decay of {pattern!r} fits no parameter: name some of {', '.join(named)}"
+            )
+    return _joined(_adam(named, sparse_tables(model), lr, wd))
 
 
 def adamw(weights: Iterable[Tensor], *, lr: float, wd: float, **settings: Any) -> Optimizer:
@@ -131,7 +137,7 @@ def _adamw(by_decay: Mapping[float, list[Tensor]], lr: float, **settings: Any) -
     return torch.optim.AdamW(groups, lr=lr, weight_decay=first, fused=whole or None, **settings)
 
 
-def decay_of(name: str, wd: Decay) -> float:
+def _decay_of(name: str, wd: Decay) -> float:
     """Weight decay of the parameter of a name."""
     if not isinstance(wd, Mapping):
         return wd
@@ -203,8 +209,8 @@ def _adam(named: dict[str, Tensor], sparse: set[str], lr: float, wd: Decay) -> l
     dense: dict[float, list[Tensor]] = {}
     for name, weight in named.items():
         if name not in sparse:
-            dense.setdefault(decay_of(name, wd), []).append(weight)
-        elif decay_of(name, wd):
+            dense.setdefault(_decay_of(name, wd), []).append(weight)
+        elif _decay_of(name, wd):
             raise ValueError(f"sparse tables cannot decay, got wd={wd}: set 0, or build them dense")
     members: list[Optimizer] = []
     if dense:

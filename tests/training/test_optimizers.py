@@ -246,3 +246,8 @@ def test_a_sparse_table_may_be_left_out_of_the_decay():
     adam(model, lr=0.1, wd={"scale": 0.5})
     with pytest.raises(ValueError, match="sparse tables cannot decay"):
         adam(model, lr=0.1, wd={"table.*": 0.5})
+
+
+def test_a_decay_that_fits_no_parameter_is_refused():
+    with pytest.raises(ValueError, match=r"decay of 'layers\.\*' fits no parameter.*user_factors"):
+        adam(MatrixFactorization(2, 3, 4), lr=0.1, wd={"layers.*": 0.5, "*": 0.1})
