@@ -42,21 +42,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _fetch(chosen: argparse.Namespace) -> int:
-    from nbhelpers.data.datasets import load_ratings
+    from nbhelpers.data.datasets.load import load_ratings
 
     load_ratings(chosen.dataset)
     return 0
 
 
 def _doctor(chosen: argparse.Namespace) -> int:
-    from nbhelpers.teaching.doctor import report
+    from nbhelpers.course.doctor import report
 
     print(report())
     return 0
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    from nbhelpers.teaching.execute import run_course
+    from nbhelpers.course.execute import run_course
 
     return 0 if run_course(chosen.folder, chosen.only) else 1
 
@@ -64,14 +64,14 @@ def _run(chosen: argparse.Namespace) -> int:
 def _run_one(chosen: argparse.Namespace) -> int:
     import json
 
-    from nbhelpers.teaching.execute import run_notebook
+    from nbhelpers.course.execute import run_notebook
 
     print(json.dumps(run_notebook(chosen.path)))
     return 0
 
 
 def _sync(chosen: argparse.Namespace) -> int:
-    from nbhelpers.teaching.pairs import sources, sync
+    from nbhelpers.course.jupytext_pairs import sources, sync
 
     for path in sources(chosen.folder):
         print(f"{path.stem}: {'rebuilt' if sync(path) else 'unchanged'}")
@@ -79,7 +79,7 @@ def _sync(chosen: argparse.Namespace) -> int:
 
 
 def _format(chosen: argparse.Namespace) -> int:
-    from nbhelpers.teaching.pairs import format_md, sources, sync
+    from nbhelpers.course.jupytext_pairs import format_md, sources, sync
 
     for path in sources(chosen.folder):
         format_md(path)
@@ -88,7 +88,7 @@ def _format(chosen: argparse.Namespace) -> int:
 
 
 def _results(chosen: argparse.Namespace) -> int:
-    from nbhelpers.teaching.readme import refresh
+    from nbhelpers.course.readme import refresh
 
     print(f"{chosen.write}: {'rewritten' if refresh(chosen.write) else 'unchanged'}")
     return 0

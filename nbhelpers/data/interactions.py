@@ -12,16 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from nbhelpers.data.checks import (
-    aligned,
-    checked_indices,
-    decoded_pairs,
-    encoded_pairs,
-    integer_array,
-    require_same_ids,
-    side_of,
-)
-from nbhelpers.data.compressed import (
+from nbhelpers.core.checks import checked_indices, integer_array
+from nbhelpers.core.csr import (
     Indices,
     compress,
     dense_rows,
@@ -30,6 +22,13 @@ from nbhelpers.data.compressed import (
     row,
     row_of,
     summary,
+)
+from nbhelpers.data.interaction_checks import (
+    aligned,
+    decoded_pairs,
+    encoded_pairs,
+    require_same_ids,
+    side_of,
 )
 from nbhelpers.data.vocabulary import Vocabulary
 
@@ -188,19 +187,19 @@ class Interactions:
         """All pairs, by user and then by item: two int64 tensors, each (n_positives,)."""
         return self.pairs_at(torch.arange(len(self)))
 
-    def pairs_at(self, places: Tensor) -> tuple[Tensor, Tensor]:
-        """The pairs at some places of the order by user and then by item.
+    def pairs_at(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """The pairs at some positions of the order by user and then by item.
 
         Parameters
         ----------
-        places : Tensor of int, shape (n,)
+        positions : Tensor of int, shape (n,)
             From 0 to ``n_positives - 1``.
 
         Returns
         -------
         user_idx, item_idx : Tensor of int64, shape (n,)
         """
-        wanted = checked_indices(places, name="places", size=len(self))
+        wanted = checked_indices(positions, name="positions", size=len(self))
         items = self.indices[wanted].astype(np.int64)
         return torch.from_numpy(row_of(self.indptr, wanted)), torch.from_numpy(items)
 

@@ -126,34 +126,6 @@ class Vocabulary:
         return np.asarray(self.ids[positions])
 
 
-def add_indices(ratings: pd.DataFrame, users: Vocabulary, items: Vocabulary) -> pd.DataFrame:
-    """Copy of a ratings frame with the columns ``user_idx`` and ``item_idx``.
-
-    Parameters
-    ----------
-    ratings : DataFrame
-        With ``user_id`` and ``item_id``.
-    users, items : Vocabulary
-        Fitted on the training rows; ids they do not know get their unknown row.
-
-    Returns
-    -------
-    DataFrame
-        The same rows in the same order, the two columns added.
-
-    Raises
-    ------
-    ValueError
-        If an id column is missing.
-    """
-    for column in ("user_id", "item_id"):
-        if column not in ratings.columns:
-            raise ValueError(f"column {column!r} is required, got {list(ratings.columns)}")
-    return ratings.assign(
-        user_idx=users.encode(ratings["user_id"]), item_idx=items.encode(ratings["item_id"])
-    )
-
-
 def align_metadata(metadata: pd.DataFrame, vocabulary: Vocabulary) -> pd.DataFrame:
     """Metadata in the order of a vocabulary, matched by id: row k describes index k.
 

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nbhelpers.data.checks import require_same_ids
+from nbhelpers.core.recommender import Recommender, score_blocks
+from nbhelpers.core.topk import checked_k, top_k
+from nbhelpers.data.interaction_checks import require_same_ids
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.data.scores import Recommender, score_blocks
-from nbhelpers.data.topk import checked_k, top_k
-from nbhelpers.evaluation.metrics import mae, rank_of_positive, ranks_of_positives, rmse
-from nbhelpers.evaluation.ranking import RankingScores, Report
+from nbhelpers.evaluation.metrics import mae, rmse
+from nbhelpers.evaluation.ranks import rank_of_positive, ranks_of_positives
+from nbhelpers.evaluation.report import RankingScores, Report
 from nbhelpers.evaluation.statistics import bootstrap_interval
 
 
@@ -85,7 +86,7 @@ def evaluate_ranking(
     *,
     seen: Interactions,
     k: int = 10,
-    scores_at_once: int = 1_000_000,
+    chunk_size: int = 1_000_000,
 ) -> RankingScores:
     """Rank the whole catalog for each user, without what the user has seen: the default.
 
@@ -99,7 +100,7 @@ def evaluate_ranking(
         What each user may not be shown again: training, and validation when testing.
     k : int
         Length of the lists, at least 1.
-    scores_at_once : int
+    chunk_size : int
         Bounds memory: as many users are scored together as fit, and at least one.
 
     Returns
@@ -122,12 +123,12 @@ def evaluate_ranking(
             f"be masked: split before, and drop what repeats"
         )
     return _evaluate_catalog(
-        model, held_out, seen=seen, k=k, scores_at_once=scores_at_once, protocol=_MASKED
+        model, held_out, seen=seen, k=k, chunk_size=chunk_size, protocol=_MASKED
     )
 
 
 def evaluate_unmasked(
-    model: Recommender, held_out: Interactions, *, k: int = 10, scores_at_once: int = 1_000_000
+    model: Recommender, held_out: Interactions, *, k: int = 10, chunk_size: int = 1_000_000
 ) -> RankingScores:
     """Rank the whole catalog for each user, with what the user has seen before.
 
@@ -139,7 +140,7 @@ def evaluate_unmasked(
     model : object with ``score_users``
     held_out : Interactions
     k : int
-    scores_at_once : int
+    chunk_size : int
         As in ``evaluate_ranking``.
 
     Returns
@@ -147,7 +148,7 @@ def evaluate_unmasked(
     RankingScores
     """
     return _evaluate_catalog(
-        model, held_out, seen=None, k=k, scores_at_once=scores_at_once, protocol=_UNMASKED
+        model, held_out, seen=None, k=k, chunk_size=chunk_size, protocol=_UNMASKED
     )
 
 
@@ -158,7 +159,7 @@ def evaluate_sampled(
     candidates: Tensor,
     *,
     k: int = 10,
-    scores_at_once: int = 1_000_000,
+    chunk_size: int = 1_000_000,
 ) -> RankingScores:
     """Rank one positive of each user among sampled candidates: easier than the catalog.
 
@@ -170,7 +171,7 @@ def evaluate_sampled(
     candidates : Tensor of int, shape (n_users with a positive, 1 + n_negatives)
         Items, the positive first, rows by ascending user: see ``evaluation_candidates``.
     k : int
-    scores_at_once : int
+    chunk_size : int
         As in ``evaluate_ranking``.
 
     Returns
@@ -188,7 +189,7 @@ def evaluate_sampled(
     everyone = _with_positives(held_out)
     _refuse_other_candidates(held_out, candidates)
     report = Report(len(candidates), k=k, width=min(k, candidates.shape[1]))
-    blocks = score_blocks(model, everyone, n_items=held_out.n_items, scores_at_once=scores_at_once)
+    blocks = score_blocks(model, everyone, n_items=held_out.n_items, chunk_size=chunk_size)
     for users, scores in blocks:
         rows = slice(report.filled, report.filled + len(users))
         items = candidates[rows].to(scores.device, torch.int64)
@@ -211,14 +212,14 @@ def _evaluate_catalog(
     *,
     seen: Interactions | None,
     k: int,
-    scores_at_once: int,
+    chunk_size: int,
     protocol: str,
 ) -> RankingScores:
     started = time.perf_counter()
     k = checked_k(k)
     everyone = _with_positives(held_out)
     report = Report(len(everyone), k=k, width=min(k, held_out.n_items))
-    blocks = score_blocks(model, everyone, n_items=held_out.n_items, scores_at_once=scores_at_once)
+    blocks = score_blocks(model, everyone, n_items=held_out.n_items, chunk_size=chunk_size)
     for users, scores in blocks:
         n_candidates = torch.full((len(users),), held_out.n_items)
         if seen is not None:

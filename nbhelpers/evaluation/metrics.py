@@ -13,9 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from nbhelpers.data.topk import checked_k
-from nbhelpers.evaluation.ranks import rank_of_positive as rank_of_positive
-from nbhelpers.evaluation.ranks import ranks_of_positives as ranks_of_positives
+from nbhelpers.core.topk import checked_k
 
 
 def rmse(pred: Tensor, rating: Tensor) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nbhelpers.data.topk import comparable
+from nbhelpers.core.topk import comparable
 
 
 def rank_of_positive(scores: Tensor, positive: Tensor) -> Tensor:

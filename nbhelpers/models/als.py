@@ -10,8 +10,8 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from nbhelpers.core.padding import padded_blocks
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.data.padding import padded_blocks
 from nbhelpers.models.conjugate_gradients import RowSystems
 
 

@@ -9,8 +9,9 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from nbhelpers.data.formats import GENRE_PREFIX
-from nbhelpers.models.explicit import CollabNN, DotProductBias, YRange, hidden_layers
+from nbhelpers.data.datasets.movielens import GENRE_PREFIX
+from nbhelpers.models.collab_nn import CollabNN, hidden_layers
+from nbhelpers.models.dot_product import DotProductBias, YRange
 
 PADDING = 0
 # A bag of n genres is the sum of its vectors over n to this power.

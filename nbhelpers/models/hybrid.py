@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nbhelpers.models.embeddings import small_embedding
-from nbhelpers.models.explicit import PAIRS_AT_ONCE, hidden_layers
-from nbhelpers.models.feature_tables import check_features
-from nbhelpers.models.implicit import MatrixFactorization
+from nbhelpers.models.collab_nn import CHUNK_SIZE, hidden_layers
+from nbhelpers.models.embeddings import check_features, small_embedding
+from nbhelpers.models.matrix_factorization import MatrixFactorization
 
 
 class FeatureTower(nn.Module):
@@ -193,7 +192,7 @@ class Hybrid(nn.Module):
         n_inputs = user.inputs.shape[1]
         item_part = item.inputs @ weight[:, n_inputs:].T + bias  # (n_items, width)
         user_part = (user.inputs @ weight[:, :n_inputs].T).unsqueeze(1)  # (batch, 1, width)
-        blocks = user_part.split(max(1, PAIRS_AT_ONCE // len(item_part)))
+        blocks = user_part.split(max(1, CHUNK_SIZE // len(item_part)))
         said = [self.layers[1:](block + item_part).squeeze(2) for block in blocks]
         return self._table_start(user, item) + torch.cat(said)  # (batch, n_items)
 

@@ -12,12 +12,18 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from nbhelpers.core.recommender import Recommender, scores_of
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.data.scores import Recommender, scores_of
 from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.serving.fold_in import history_of
+from nbhelpers.serving.fold_in_solvers import (
+    Ridge,
+    als_start,
+    check_items,
+    item_rows,
+    ridge_start,
+)
 from nbhelpers.serving.ids import described_items, required_ids
-from nbhelpers.serving.newcomers import Ridge, als_start, check_items, item_rows, ridge_start
 
 
 class Explanation(NamedTuple):

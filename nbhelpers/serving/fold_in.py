@@ -9,11 +9,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from nbhelpers.core.recommender import Recommender
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.data.scores import Recommender
 from nbhelpers.data.vocabulary import Vocabulary
-from nbhelpers.serving.ids import required_ids
-from nbhelpers.serving.newcomers import (
+from nbhelpers.serving.fold_in_solvers import (
     FoldedRows,
     FoldedVectors,
     Ridge,
@@ -21,6 +20,7 @@ from nbhelpers.serving.newcomers import (
     item_rows,
     ridge_start,
 )
+from nbhelpers.serving.ids import required_ids
 from nbhelpers.serving.recommend import recommend
 
 

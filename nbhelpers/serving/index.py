@@ -7,12 +7,17 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from nbhelpers.core.topk import checked_k, top_k
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.data.topk import checked_k, top_k
-from nbhelpers.serving.vectors import checked_queries, checked_vectors, unit_vectors, with_bias
+from nbhelpers.serving.vectors import (
+    checked_queries,
+    checked_vectors,
+    unit_vectors,
+    with_bias,
+)
 
-NUMBERS_AT_ONCE = 2**24  # held during a search: 64 MB of float32
-QUERIES_AT_ONCE = 256  # that share how many more than k are asked for
+CHUNK_SIZE = 2**24  # held during a search: 64 MB of float32
+QUERY_CHUNK = 256  # that share how many more than k are asked for
 ROUNDS = 10  # of k-means: more of them find hardly anything more
 SMALLEST_LIST = 39  # items on average: with fewer, k-means finds no stable centers
 
@@ -37,20 +42,20 @@ class ExactIndex:
     vectors : Tensor of float, shape (n_items, d)
         Row k is item k; copied, so later training leaves the index as it is. The search runs on
         their device.
-    scores_at_once : int
+    chunk_size : int
         Scores held at a time; at least those of one query are.
 
     Raises
     ------
     ValueError
-        If the vectors are no matrix of finite numbers, or ``scores_at_once`` is below 1.
+        If the vectors are no matrix of finite numbers, or ``chunk_size`` is below 1.
     """
 
-    def __init__(self, vectors: Tensor, *, scores_at_once: int = NUMBERS_AT_ONCE) -> None:
-        if scores_at_once < 1:
-            raise ValueError(f"scores_at_once must be at least 1, got {scores_at_once}")
+    def __init__(self, vectors: Tensor, *, chunk_size: int = CHUNK_SIZE) -> None:
+        if chunk_size < 1:
+            raise ValueError(f"chunk_size must be at least 1, got {chunk_size}")
         self.vectors = checked_vectors(vectors).clone()
-        self.scores_at_once = scores_at_once
+        self.chunk_size = chunk_size
 
     def search(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """Scores and item indices of the best ``k`` items, of equal ones the smaller index first.
@@ -72,7 +77,7 @@ class ExactIndex:
             If ``k`` is below 1, or the queries are not finite or not of width d.
         """
         wanted = checked_queries(queries, self.vectors)
-        blocks = wanted.split(max(1, self.scores_at_once // len(self.vectors)))
+        blocks = wanted.split(max(1, self.chunk_size // len(self.vectors)))
         found = [top_k(block @ self.vectors.T, k) for block in blocks]
         scores, item_idx = (torch.cat(part) for part in zip(*found, strict=True))
         return scores.to(queries.device), item_idx.to(queries.device)
@@ -146,7 +151,7 @@ class ApproximateIndex:
         """
         k = min(checked_k(k), len(self.vectors))
         wanted = checked_queries(queries, self.vectors)
-        blocks = wanted.split(max(1, NUMBERS_AT_ONCE // (k * self.vectors.shape[1])))
+        blocks = wanted.split(max(1, CHUNK_SIZE // (k * self.vectors.shape[1])))
         found = [self._search(block, k) for block in blocks]
         scores, item_idx = (torch.cat(part) for part in zip(*found, strict=True))
         return scores.to(queries.device), item_idx.to(queries.device)
@@ -200,7 +205,7 @@ def search_unseen(
     n_seen = torch.tensor(seen.user_counts, device=queries.device)[user_idx]
     best = queries.new_full((len(queries), width), -torch.inf)
     best_idx = user_idx.new_full((len(queries), width), -1, dtype=torch.int64)
-    for block in n_seen.argsort().split(QUERIES_AT_ONCE):
+    for block in n_seen.argsort().split(QUERY_CHUNK):
         asked = k + int(n_seen[block].max())
         scores, item_idx = index.search(queries[block], asked)
         dropped = seen.contains(user_idx[block].unsqueeze(1), item_idx.clamp(min=0))

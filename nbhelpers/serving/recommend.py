@@ -9,12 +9,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from nbhelpers.core.recommender import Recommender, score_blocks, scores_of
+from nbhelpers.core.topk import checked_k, top_k
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.data.scores import Recommender, score_blocks, scores_of
-from nbhelpers.data.topk import checked_k, top_k
 from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.serving.ids import described_items, known_users, required_ids
-from nbhelpers.serving.index import NUMBERS_AT_ONCE
+from nbhelpers.serving.index import CHUNK_SIZE
 
 
 def recommend(
@@ -23,7 +23,7 @@ def recommend(
     *,
     seen: Interactions,
     k: int = 10,
-    scores_at_once: int = NUMBERS_AT_ONCE,
+    chunk_size: int = CHUNK_SIZE,
 ) -> pd.DataFrame:
     """Best items that a user, or each of many, has not seen.
 
@@ -36,7 +36,7 @@ def recommend(
         With the vocabularies ``users`` and ``items``; titles come from its ``item_metadata``.
     k : int
         Length of the list, at least 1. Where fewer unseen items remain there are fewer rows.
-    scores_at_once : int
+    chunk_size : int
         Scores held at a time; at least those of one user are.
 
     Returns
@@ -51,16 +51,14 @@ def recommend(
     KeyError
         If a user is unknown.
     ValueError
-        If ``seen`` lacks a vocabulary, ``k`` or ``scores_at_once`` is below 1, or the scores are
+        If ``seen`` lacks a vocabulary, ``k`` or ``chunk_size`` is below 1, or the scores are
         not finite or not one for each item.
     """
     users, k = required_ids(seen.users, "user"), checked_k(k)
     several = pd.api.types.is_list_like(user_id)
     asked = known_users(users, user_id if several else [user_id])
     best, best_idx = [], []
-    for block, scores in score_blocks(
-        model, asked, n_items=seen.n_items, scores_at_once=scores_at_once
-    ):
+    for block, scores in score_blocks(model, asked, n_items=seen.n_items, chunk_size=chunk_size):
         unseen = scores.masked_fill(seen.dense(block).to(scores.device), -torch.inf)
         found, item_idx = top_k(unseen, k)
         best.append(found.cpu())
@@ -109,7 +107,7 @@ def recommend_users(
     *,
     seen: Interactions,
     k: int = 10,
-    scores_at_once: int = NUMBERS_AT_ONCE,
+    chunk_size: int = CHUNK_SIZE,
 ) -> pd.DataFrame:
     """Users with the highest score of an item, or of each of many, who have not seen it.
 
@@ -126,7 +124,7 @@ def recommend_users(
         With the vocabularies ``users`` and ``items``.
     k : int
         Length of the list, at least 1. Where fewer users remain there are fewer rows.
-    scores_at_once : int
+    chunk_size : int
         Scores held at a time; at least those of one user are.
 
     Returns
@@ -149,7 +147,7 @@ def recommend_users(
     if not wanted:
         raise ValueError("item_id is empty: pass at least one item")
     asked = torch.from_numpy(items.encode_known(wanted))
-    scores, user_idx = _best_users(model, asked, seen=seen, k=k, scores_at_once=scores_at_once)
+    scores, user_idx = _best_users(model, asked, seen=seen, k=k, chunk_size=chunk_size)
     score = scores.double().numpy()
     row, column = np.nonzero(score > -np.inf)
     frame = pd.DataFrame(
@@ -196,7 +194,7 @@ def scores_by_user(
     *,
     users: Vocabulary,
     items: Vocabulary,
-    scores_at_once: int = NUMBERS_AT_ONCE,
+    chunk_size: int = CHUNK_SIZE,
 ) -> pd.Series[float]:
     """Scores of an item for all users, who can be compared only as in ``recommend_users``.
 
@@ -205,7 +203,7 @@ def scores_by_user(
     model : Recommender
     item_id : raw id
     users, items : Vocabulary
-    scores_at_once : int
+    chunk_size : int
         Scores held at a time; at least those of one user are.
 
     Returns
@@ -218,22 +216,22 @@ def scores_by_user(
     KeyError
         If the item is unknown.
     ValueError
-        If ``scores_at_once`` is below 1, or the scores are not finite or not one for each item.
+        If ``chunk_size`` is below 1, or the scores are not finite or not one for each item.
     """
     column, n_items = int(items.encode_known([item_id])[0]), len(items)
     everyone = torch.arange(len(users))
-    blocks = score_blocks(model, everyone, n_items=n_items, scores_at_once=scores_at_once)
+    blocks = score_blocks(model, everyone, n_items=n_items, chunk_size=chunk_size)
     return _series(torch.cat([scores[:, column].clone() for _, scores in blocks]), users, "user_id")
 
 
 def _best_users(
-    model: Recommender, asked: Tensor, *, seen: Interactions, k: int, scores_at_once: int
+    model: Recommender, asked: Tensor, *, seen: Interactions, k: int, chunk_size: int
 ) -> tuple[Tensor, Tensor]:
     """Best scores and users of each item; each block is merged into the best so far."""
     best = torch.empty(len(asked), 0)
     best_idx = torch.empty(len(asked), 0, dtype=torch.int64)
     for block, scores in score_blocks(
-        model, torch.arange(seen.n_users), n_items=seen.n_items, scores_at_once=scores_at_once
+        model, torch.arange(seen.n_users), n_items=seen.n_items, chunk_size=chunk_size
     ):
         had = seen.contains(block.unsqueeze(1), asked)  # (batch, n_asked)
         fresh = scores[:, asked.to(scores.device)].cpu().masked_fill(had, -torch.inf)

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from nbhelpers.core.topk import checked_k, top_k
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.data.topk import checked_k, top_k
 from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.serving.ids import described_items, required_ids
-from nbhelpers.serving.index import NUMBERS_AT_ONCE, Index
+from nbhelpers.serving.index import CHUNK_SIZE, Index
 from nbhelpers.serving.vectors import checked_vectors, unit_vectors
 
 
@@ -129,7 +129,7 @@ def neighbor_lists(
     support: ArrayLike | None = None,
     min_support: float = 0,
     shrinkage: float = 0.0,
-    scores_at_once: int = NUMBERS_AT_ONCE,
+    chunk_size: int = CHUNK_SIZE,
 ) -> tuple[Tensor, Tensor]:
     """Neighbors of many rows at once, as indices: what ``similar_items`` finds for one.
 
@@ -144,7 +144,7 @@ def neighbor_lists(
         Positives of each row; needed for the next two.
     min_support, shrinkage : float
         As in ``similar_items``.
-    scores_at_once : int
+    chunk_size : int
         Scores held at a time; at least those of one row are.
 
     Returns
@@ -159,11 +159,11 @@ def neighbor_lists(
         If the vectors are no matrix of finite numbers, support is needed and missing or of
         another length, or a number is outside its range.
     """
-    if scores_at_once < 1:
-        raise ValueError(f"scores_at_once must be at least 1, got {scores_at_once}")
+    if chunk_size < 1:
+        raise ValueError(f"chunk_size must be at least 1, got {chunk_size}")
     unit, k = unit_vectors(checked_vectors(vectors)), checked_k(k)
     trust = _trust(support, len(unit), min_support=min_support, shrinkage=shrinkage)
-    blocks = asked.to(unit.device).split(max(1, scores_at_once // len(unit)))
+    blocks = asked.to(unit.device).split(max(1, chunk_size // len(unit)))
     found = [top_k(_scores(unit, block, trust), k) for block in blocks]
     scores, lists = (torch.cat(part) for part in zip(*found, strict=True))
     return scores, lists

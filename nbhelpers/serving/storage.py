@@ -16,7 +16,7 @@ from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor, nn
 
 from nbhelpers.data.vocabulary import Vocabulary
-from nbhelpers.serving.model_folder import DESCRIPTION, ModelFileError, publish, read
+from nbhelpers.serving.storage_files import DESCRIPTION, ModelFileError, publish, read
 
 _SETTING = "setting:"  # before the name of a tensor that belongs to the settings
 _WHOLE_NUMBERS = re.compile(r"(u?int|U?Int)(8|16|32|64)")

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.training.batches import Batch
-from nbhelpers.training.credit import PairLoss, PartialCredit
-from nbhelpers.training.loop import Schedule
+from nbhelpers.training.fit import Schedule
+from nbhelpers.training.fit_ranking import Validate, pair_loss
 from nbhelpers.training.losses import logistic_loss, sampled_softmax_loss
 from nbhelpers.training.optimizers import adam
-from nbhelpers.training.ranking import Validate, pair_loss
+from nbhelpers.training.partial_credit import PairLoss, PartialCredit
+from nbhelpers.training.resume import Batch
 
 
 class RetrievalModule(pl.LightningModule):
@@ -173,5 +173,5 @@ class InBatchModule(RetrievalModule):
         user_idx, item_idx = batch
         model: Any = self.model
         scores = model.user_vectors(user_idx) @ model.item_vectors(item_idx).T  # (batch, batch)
-        known = self.train_pairs.dense(user_idx)[:, item_idx]  # (batch, batch)
-        return sampled_softmax_loss(scores, item_idx, log_q=self.log_q[item_idx], known=known)
+        seen = self.train_pairs.dense(user_idx)[:, item_idx]  # (batch, batch)
+        return sampled_softmax_loss(scores, item_idx, log_q=self.log_q[item_idx], seen=seen)

@@ -14,8 +14,8 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger
 
-from nbhelpers.training.batches import Batches, ResumableBatches
 from nbhelpers.training.device import choose_device
+from nbhelpers.training.resume import Batches, ResumableBatches
 
 # Lightning's own use of torch, which no reader can change; and a resumed run's folder is not empty
 EXPECTED = (

@@ -12,9 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nbhelpers.training.credit import partial_credit as partial_credit
-from nbhelpers.training.full_softmax import full_softmax_loss as full_softmax_loss
-
 
 def logistic_loss(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
     """Mean cross-entropy of telling positives (1) from negatives (0), each pair by itself.
@@ -194,7 +191,7 @@ def sampled_softmax_loss(
     item_idx: Tensor,
     *,
     log_q: Tensor | None = None,
-    known: Tensor | None = None,
+    seen: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy of picking each user's item out of all items of the batch.
 
@@ -202,7 +199,7 @@ def sampled_softmax_loss(
     have to be put right. A popular item is a negative more often than a rare one, which
     ``log_q`` makes up for. The same item may stand in several columns: a copy of a row's
     positive never counts as its negative. And a column may hold another item that the user is
-    known to like, which ``known`` takes out.
+    known to like, which ``seen`` takes out.
 
     Parameters
     ----------
@@ -216,7 +213,7 @@ def sampled_softmax_loss(
         the logarithm of its share of all positives. It is subtracted from the scores, those of
         the positives included, as in the paper. What is trained is the score before the
         subtraction, and that is the one to rank by.
-    known : Tensor of bool, shape (batch, n_columns), optional
+    seen : Tensor of bool, shape (batch, n_columns), optional
         Pairs that are no negatives; on a row's own positive it changes nothing.
 
     Returns
@@ -233,17 +230,53 @@ def sampled_softmax_loss(
     ----------
     Yi et al. (2019), Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
     Recommendations, eq. 3 and 4, https://doi.org/10.1145/3298689.3346996. The paper keeps
-    copies of a positive and known items among the negatives; here both are masked.
+    copies of a positive and seen items among the negatives; here both are masked.
     """
-    _check_shapes(scores, item_idx, log_q, known)
+    _check_shapes(scores, item_idx, log_q, seen)
     n_rows = len(scores)
     not_negative = item_idx[:n_rows].unsqueeze(1) == item_idx  # (batch, n_columns)
-    if known is not None:
-        not_negative = not_negative | known
+    if seen is not None:
+        not_negative = not_negative | seen
     not_negative.fill_diagonal_(False)
     corrected = scores if log_q is None else scores - log_q
     corrected = corrected.masked_fill(not_negative, -torch.inf)
     return functional.cross_entropy(corrected, torch.arange(n_rows, device=scores.device))
+
+
+def full_softmax_loss(scores: Tensor, positives: Tensor) -> Tensor:
+    """Mean cross-entropy of picking each positive out of the whole catalog: nothing is sampled.
+
+    Parameters
+    ----------
+    scores : Tensor of float, shape (batch, n_items)
+        Of every item, for each user of a batch.
+    positives : Tensor of float, shape (batch, n_items)
+        1 for each positive of the user, 0 elsewhere; other numbers weight positives.
+
+    Returns
+    -------
+    Tensor of float, shape ()
+        Mean over the positives, by their weights; log(n_items) for equal scores.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or there is no positive.
+
+    References
+    ----------
+    Liang et al. (2018), Variational Autoencoders for Collaborative Filtering, eq. 2,
+    https://arxiv.org/abs/1802.05814
+    """
+    if scores.shape != positives.shape:
+        raise ValueError(
+            f"scores and positives must have one shape, got {tuple(scores.shape)} and "
+            f"{tuple(positives.shape)}"
+        )
+    total = positives.sum()
+    if not total > 0:
+        raise ValueError("at least one positive is required, got none")
+    return -(positives * scores.log_softmax(dim=1)).sum() / total
 
 
 def _check_rows(positive_scores: Tensor) -> None:
@@ -267,7 +300,7 @@ def _leads(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
 
 
 def _check_shapes(
-    scores: Tensor, item_idx: Tensor, log_q: Tensor | None, known: Tensor | None
+    scores: Tensor, item_idx: Tensor, log_q: Tensor | None, seen: Tensor | None
 ) -> None:
     if scores.dim() != 2 or not 0 < scores.shape[0] <= scores.shape[1]:
         raise ValueError(
@@ -275,8 +308,8 @@ def _check_shapes(
             f"positive first, got {tuple(scores.shape)}"
         )
     columns = {"item_idx": item_idx, "log_q": log_q}
-    wanted = dict.fromkeys(columns, (scores.shape[1],)) | {"known": tuple(scores.shape)}
-    for name, tensor in (columns | {"known": known}).items():
+    wanted = dict.fromkeys(columns, (scores.shape[1],)) | {"seen": tuple(scores.shape)}
+    for name, tensor in (columns | {"seen": seen}).items():
         if tensor is not None and tuple(tensor.shape) != wanted[name]:
             raise ValueError(
                 f"{name} must have the shape {wanted[name]}, got {tuple(tensor.shape)}"

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 Decay = float | Mapping[str, float]
 
@@ -233,3 +233,31 @@ def _named(model: nn.Module) -> dict[str, Tensor]:
 
 def _weights(optimizer: Optimizer) -> list[Tensor]:
     return [weight for group in optimizer.param_groups for weight in group["params"]]
+
+
+def one_cycle(optimizer: Optimizer, n_steps: int) -> LRScheduler:
+    """Learning rate that climbs for a quarter of the steps, then falls to nearly nothing.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Its learning rate becomes the maximum.
+    n_steps : int
+        Batches of the whole run.
+
+    Returns
+    -------
+    LRScheduler
+
+    References
+    ----------
+    Smith and Topin (2018), Super-Convergence, https://arxiv.org/abs/1708.07120
+    """
+    return OneCycleLR(
+        optimizer,
+        max_lr=[group["lr"] for group in optimizer.param_groups],
+        total_steps=n_steps,
+        pct_start=0.25,
+        final_div_factor=4000.0,
+        cycle_momentum=not optimizer.defaults.keys().isdisjoint({"betas", "momentum"}),
+    )

@@ -19,18 +19,18 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from nbhelpers.data.batches import PairBatches
-from nbhelpers.data.datasets import load_ratings
+from nbhelpers.data.datasets.load import load_ratings
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.data.sampling import ExactNegatives
 from nbhelpers.data.splits import stratified_split
 from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.evaluation.evaluate import evaluate_unmasked
-from nbhelpers.models.implicit import MatrixFactorization
-from nbhelpers.training.loop import seed_everything
+from nbhelpers.models.matrix_factorization import MatrixFactorization
+from nbhelpers.sampling.batches import PairBatches
+from nbhelpers.sampling.negatives import ExactNegatives
+from nbhelpers.training.fit import seed_everything
+from nbhelpers.training.fit_ranking import fit_ranking, pair_loss
 from nbhelpers.training.losses import adaptive_hinge_loss
 from nbhelpers.training.optimizers import factors_and_biases
-from nbhelpers.training.ranking import fit_ranking, pair_loss
 from tests.benchmarks.measure import Benchmark, Case
 
 SEED, N_FACTORS, LR, BIAS_LR = 42, 10, 1e-2, 1e-2
@@ -93,7 +93,7 @@ def ours(known: Interactions, held_out: Interactions) -> Run:
         size = {"batch_size": BATCH_SIZE, "n_negatives": N_NEGATIVES}
         size["generator"] = torch.Generator().manual_seed(SEED)
         train = PairBatches(known, ExactNegatives(known), **size)
-        valid = PairBatches(held_out, ExactNegatives(held_out, avoid=known), **size)
+        valid = PairBatches(held_out, ExactNegatives(held_out, seen=known), **size)
         fit_ranking(
             model,
             train,

@@ -19,9 +19,9 @@ from torchmetrics.functional.classification import binary_auroc
 
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.evaluation.evaluate import evaluate_ranking, evaluate_unmasked
-from nbhelpers.evaluation.ranking import RankingScores
-from nbhelpers.models.implicit import MatrixFactorization
-from nbhelpers.training.loop import seed_everything
+from nbhelpers.evaluation.report import RankingScores
+from nbhelpers.models.matrix_factorization import MatrixFactorization
+from nbhelpers.training.fit import seed_everything
 from tests.benchmarks.bench_collie import N_FACTORS, SEED, positives
 from tests.benchmarks.measure import Benchmark, Case
 

@@ -16,15 +16,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nbhelpers.data.candidates import evaluation_candidates
-from nbhelpers.data.datasets import load_items, load_ratings
+from nbhelpers.data.datasets.load import load_items, load_ratings
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.data.splits import leave_last_out
 from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.evaluation.evaluate import evaluate_sampled
-from nbhelpers.evaluation.metrics import hit_rate_at_k, rank_of_positive
-from nbhelpers.models.explicit import DotProduct
-from nbhelpers.training.loop import seed_everything
+from nbhelpers.evaluation.metrics import hit_rate_at_k
+from nbhelpers.evaluation.ranks import rank_of_positive
+from nbhelpers.models.dot_product import DotProduct
+from nbhelpers.sampling.candidates import evaluation_candidates
+from nbhelpers.training.fit import seed_everything
 from tests.benchmarks.measure import Benchmark, Case
 
 SEED, K, N_NEGATIVES = 42, 10, 99
@@ -94,7 +95,7 @@ def ours_drawn(setting: Setting) -> float:
     """The same with the drawing of candidates."""
     generator = torch.Generator().manual_seed(SEED)
     candidates = evaluation_candidates(
-        setting.held_out, known=setting.known, n_negatives=N_NEGATIVES, generator=generator
+        setting.held_out, seen=setting.known, n_negatives=N_NEGATIVES, generator=generator
     )
     return evaluate_sampled(setting.model, setting.held_out, candidates, k=K).mean("hit_rate")
 

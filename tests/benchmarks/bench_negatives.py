@@ -10,7 +10,11 @@ import numpy as np
 import torch
 
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.data.sampling import ExactNegatives, NegativeSampler, UniformNegatives
+from nbhelpers.sampling.negatives import (
+    ExactNegatives,
+    NegativeSampler,
+    UniformNegatives,
+)
 from tests.benchmarks.measure import Benchmark, Case
 
 N_USERS, N_ITEMS, N_POSITIVES, N_NEGATIVES = 6_040, 3_706, 1_000_000, 4

@@ -14,10 +14,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from nbhelpers.data.datasets import load_ratings
+from nbhelpers.data.datasets.load import load_ratings
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.data.sampling import ExactNegatives
 from nbhelpers.data.vocabulary import Vocabulary
+from nbhelpers.sampling.negatives import ExactNegatives
 from tests.benchmarks.measure import Benchmark, Case
 
 SEED, N_NEGATIVES = 42, 4

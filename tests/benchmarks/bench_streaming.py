@@ -25,15 +25,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from nbhelpers.data.batches import PairBatches
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.data.pair_files import write_pairs
-from nbhelpers.data.sampling import UniformNegatives
-from nbhelpers.data.streaming import StreamedPairs
 from nbhelpers.data.vocabulary import Vocabulary
-from nbhelpers.models.implicit import MatrixFactorization
+from nbhelpers.models.matrix_factorization import MatrixFactorization
+from nbhelpers.sampling.batches import PairBatches
+from nbhelpers.sampling.negatives import UniformNegatives
+from nbhelpers.sampling.parquet_write import write_pairs
+from nbhelpers.sampling.streaming import StreamedPairs
+from nbhelpers.training.fit_ranking import fit_ranking
 from nbhelpers.training.losses import bpr_loss
-from nbhelpers.training.ranking import fit_ranking
 from tests.benchmarks.measure import Benchmark, Case
 
 SEED, N_FRAMES, BATCH_SIZE, N_NEGATIVES, N_FACTORS = 42, 20, 8_192, 4, 32

@@ -25,12 +25,13 @@ from fastai.tabular.core import TabDataLoader
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from nbhelpers.data.datasets import load_ratings
+from nbhelpers.data.datasets.load import load_ratings
+from nbhelpers.data.ratings import add_indices, rating_tensors
 from nbhelpers.data.splits import random_split
-from nbhelpers.data.tensors import rating_tensors
-from nbhelpers.data.vocabulary import Vocabulary, add_indices
-from nbhelpers.models.explicit import DotProductBias, PairInput
-from nbhelpers.training.loop import fit, mean_loss, seed_everything
+from nbhelpers.data.vocabulary import Vocabulary
+from nbhelpers.models.collab_nn import PairInput
+from nbhelpers.models.dot_product import DotProductBias
+from nbhelpers.training.fit import fit, mean_loss, seed_everything
 from tests.benchmarks.measure import Benchmark, Case
 
 SEED = 42

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbhelpers.data.vocabulary import Vocabulary, add_indices, align_metadata
+from nbhelpers.data.ratings import add_indices
+from nbhelpers.data.vocabulary import Vocabulary, align_metadata
 
 
 def test_indices_follow_the_sorted_ids():

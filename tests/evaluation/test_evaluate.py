@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from nbhelpers.evaluation.evaluate import evaluate_ratings
-from nbhelpers.models.explicit import DotProduct
+from nbhelpers.models.dot_product import DotProduct
 
 DATA = torch.tensor([0, 0, 4]), torch.tensor([1, 2, 1]), torch.tensor([4.0, 2.0, 5.0])
 

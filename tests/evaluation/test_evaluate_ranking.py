@@ -7,8 +7,12 @@ from torch import nn
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.evaluation.beyond_accuracy import coverage, novelty
-from nbhelpers.evaluation.evaluate import evaluate_ranking, evaluate_sampled, evaluate_unmasked
-from nbhelpers.evaluation.ranking import METRICS
+from nbhelpers.evaluation.evaluate import (
+    evaluate_ranking,
+    evaluate_sampled,
+    evaluate_unmasked,
+)
+from nbhelpers.evaluation.report import METRICS
 
 N_USERS, N_ITEMS = 30, 40
 
@@ -120,15 +124,15 @@ def test_masking_changes_what_is_measured(parts):
     assert evaluate_unmasked(memory, held_out, k=3).mean("hit_rate") == pytest.approx(1 / 28)
 
 
-@pytest.mark.parametrize("scores_at_once", [1, N_ITEMS, 7 * N_ITEMS + 3, 10**6])
-def test_blocks_do_not_change_the_result_and_bound_the_scores(parts, scores, scores_at_once):
+@pytest.mark.parametrize("chunk_size", [1, N_ITEMS, 7 * N_ITEMS + 3, 10**6])
+def test_blocks_do_not_change_the_result_and_bound_the_scores(parts, scores, chunk_size):
     seen, held_out = parts
     model = Table(scores)
     whole = evaluate_ranking(Table(scores), held_out, seen=seen)
-    found = evaluate_ranking(model, held_out, seen=seen, scores_at_once=scores_at_once)
+    found = evaluate_ranking(model, held_out, seen=seen, chunk_size=chunk_size)
     pd.testing.assert_frame_equal(found.per_user, whole.per_user)
     assert found.lists.equal(whole.lists)
-    assert max(model.asked) == min(max(1, scores_at_once // N_ITEMS), 28)
+    assert max(model.asked) == min(max(1, chunk_size // N_ITEMS), 28)
     assert sum(model.asked) == 28
 
 
@@ -206,12 +210,10 @@ def one_each(held_out):
     return single, torch.cat([last.unsqueeze(1), others], dim=1)
 
 
-@pytest.mark.parametrize("scores_at_once", [1, 7 * N_ITEMS, 10**6])
-def test_sampled_evaluation_agrees_with_a_plain_loop(parts, scores, scores_at_once):
+@pytest.mark.parametrize("chunk_size", [1, 7 * N_ITEMS, 10**6])
+def test_sampled_evaluation_agrees_with_a_plain_loop(parts, scores, chunk_size):
     held_out, candidates = one_each(parts[1])
-    found = evaluate_sampled(
-        Table(scores), held_out, candidates, k=3, scores_at_once=scores_at_once
-    )
+    found = evaluate_sampled(Table(scores), held_out, candidates, k=3, chunk_size=chunk_size)
     users = found.per_user["user_idx"].tolist()
     for row, (user, items) in enumerate(zip(users, candidates.tolist(), strict=True)):
         values = scores[user, items].tolist()
@@ -331,8 +333,8 @@ def test_other_users_items_or_settings_are_refused(parts, scores):
         evaluate_ranking(Table(scores), held_out, seen=smaller)
     with pytest.raises(ValueError, match="k must be a whole number"):
         evaluate_ranking(Table(scores), held_out, seen=seen, k=0)
-    with pytest.raises(ValueError, match="scores_at_once must be at least 1, got 0"):
-        evaluate_unmasked(Table(scores), held_out, scores_at_once=0)
+    with pytest.raises(ValueError, match="chunk_size must be at least 1, got 0"):
+        evaluate_unmasked(Table(scores), held_out, chunk_size=0)
 
 
 def test_bad_candidates_are_refused(parts, scores):

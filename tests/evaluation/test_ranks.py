@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbhelpers.evaluation.metrics import rank_of_positive, ranks_of_positives
+from nbhelpers.evaluation.ranks import rank_of_positive, ranks_of_positives
 
 INF = math.inf
 

@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nbhelpers.evaluation.statistics import bootstrap_interval, paired_test, seed_interval
+from nbhelpers.evaluation.statistics import (
+    bootstrap_interval,
+    paired_test,
+    seed_interval,
+)
 
 
 def test_equal_users_leave_no_doubt():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from nbhelpers.data import padding
+from nbhelpers.core import padding
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.models.als import ALS, IALS
 
@@ -162,7 +162,7 @@ def test_folding_in_is_exact_after_conjugate_gradients(positives, start):
 def test_block_size_does_not_matter(n_cg_steps, positives, start, monkeypatch):
     settings = {"n_iterations": 2, "n_cg_steps": n_cg_steps}
     whole = ALS(4, **settings).fit(positives, item_factors=start)
-    monkeypatch.setattr(padding, "VALUES_AT_ONCE", 1)
+    monkeypatch.setattr(padding, "CHUNK_SIZE", 1)
     by_one = ALS(4, **settings).fit(positives, item_factors=start)
     torch.testing.assert_close(by_one.item_factors, whole.item_factors)
     torch.testing.assert_close(by_one.user_factors, whole.user_factors)

@@ -4,14 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from nbhelpers.models.explicit import (
-    CollabNN,
-    DotProductBias,
-    PairInput,
-    embedding_size,
-    sigmoid_range,
-)
-from nbhelpers.training.loop import fit, seed_everything
+from nbhelpers.models.collab_nn import CollabNN, PairInput, embedding_size
+from nbhelpers.models.dot_product import DotProductBias, sigmoid_range
+from nbhelpers.training.fit import fit, seed_everything
 
 PAIRS = torch.tensor([0, 5, 5, 2]), torch.tensor([8, 0, 3, 3])
 WIDTHS = {"n_user_factors": 3, "n_item_factors": 5}

@@ -9,12 +9,14 @@ import pytest
 import torch
 from torch import nn
 
-from nbhelpers.data.synthetic import make_ratings
-from nbhelpers.data.tensors import rating_tensors
-from nbhelpers.data.vocabulary import Vocabulary, add_indices, align_metadata
-from nbhelpers.models import explicit, heads
+from nbhelpers.data.datasets.synthetic import make_ratings
+from nbhelpers.data.ratings import add_indices, rating_tensors
+from nbhelpers.data.vocabulary import Vocabulary, align_metadata
+from nbhelpers.models import collab_nn, ordinal
 from nbhelpers.models.baselines import BiasOnly
-from nbhelpers.models.explicit import CollabNN, DotProduct, DotProductBias, Embedding, PairInput
+from nbhelpers.models.collab_nn import CollabNN, PairInput
+from nbhelpers.models.dot_product import DotProduct, DotProductBias
+from nbhelpers.models.embeddings import Embedding
 from nbhelpers.models.genres import (
     POOLING_POWER,
     CollabNNGenres,
@@ -22,11 +24,17 @@ from nbhelpers.models.genres import (
     genre_bags,
     genre_names,
 )
-from nbhelpers.models.heads import CategoricalRating, LogProbabilities, OrdinalRating, StarsNLL
-from nbhelpers.training.loop import fit, seed_everything
+from nbhelpers.models.ordinal import (
+    CategoricalRating,
+    LogProbabilities,
+    OrdinalRating,
+    StarsNLL,
+)
+from nbhelpers.training.fit import fit, seed_everything
 
 STARS = (1.0, 2.0, 3.0, 4.0, 5.0)
 RANGE = (0.0, 5.5)
+SEEDS = [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 10))]
 
 
 class Sizes(NamedTuple):
@@ -239,10 +247,10 @@ def test_saved_and_loaded_weights_give_the_same_scores(case):
 
 
 @by_case
-@pytest.mark.parametrize("pairs_at_once", [1, 20, 65_536])
-def test_score_users_agrees_with_pairs(case, pairs_at_once, monkeypatch):
-    for module in (explicit, heads):
-        monkeypatch.setattr(module, "PAIRS_AT_ONCE", pairs_at_once)
+@pytest.mark.parametrize("chunk_size", [1, 20, 65_536])
+def test_score_users_agrees_with_pairs(case, chunk_size, monkeypatch):
+    for module in (collab_nn, ordinal):
+        monkeypatch.setattr(module, "CHUNK_SIZE", chunk_size)
     model = bold(case)
     users = torch.tensor([5, 1, 1, 0, 3])
     scores = model.score_users(users)
@@ -283,10 +291,10 @@ def mse(model, data):
 
 
 @by_case
-def test_planted_taste_is_found_for_every_seed(case):
-    for seed in range(10):
-        sizes, train, valid, bias_mse = planted(seed)
-        seed_everything(seed)
-        model = case.make(sizes)
-        case.train(model, train, n_epochs=case.n_epochs, batch_size=128, wd=0.1)
-        assert mse(model, valid) < 0.9 * bias_mse, f"seed {seed}"
+@pytest.mark.parametrize("seed", SEEDS)
+def test_planted_taste_is_found(case, seed):
+    sizes, train, valid, bias_mse = planted(seed)
+    seed_everything(seed)
+    model = case.make(sizes)
+    case.train(model, train, n_epochs=case.n_epochs, batch_size=128, wd=0.1)
+    assert mse(model, valid) < 0.9 * bias_mse

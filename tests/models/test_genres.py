@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from nbhelpers.data.vocabulary import Vocabulary, align_metadata
-from nbhelpers.models.explicit import CollabNN, DotProductBias
+from nbhelpers.models.collab_nn import CollabNN
+from nbhelpers.models.dot_product import DotProductBias
 from nbhelpers.models.genres import (
     CollabNNGenres,
     DotProductGenres,

@@ -7,9 +7,9 @@ import torch
 
 from nbhelpers.models.metric_learning import MetricLearning
 from nbhelpers.serving.index import ExactIndex
+from nbhelpers.training.fit_ranking import pair_loss
 from nbhelpers.training.losses import hinge_loss, warp_loss
 from nbhelpers.training.optimizers import adam
-from nbhelpers.training.ranking import pair_loss
 
 USERS, ITEMS = torch.arange(6), torch.arange(9)
 BATCH = torch.tensor([0, 5, 2]), torch.tensor([8, 0, 3]), torch.tensor([[1, 2], [4, 8], [0, 7]])

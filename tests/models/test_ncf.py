@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from nbhelpers.models.ncf import GMF, MLP, NeuMF, TwoTower
+from nbhelpers.models.ncf import GMF, MLP, NeuMF
+from nbhelpers.models.two_tower import TwoTower
 
 USERS, ITEMS = torch.tensor([0, 1, 1]), torch.tensor([2, 0, 2])
 

@@ -11,11 +11,11 @@ from nbhelpers.data.interactions import Interactions
 from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.models.als import ALS, IALS
 from nbhelpers.models.baselines import Popularity
-from nbhelpers.models.implicit import MatrixFactorization
-from nbhelpers.models.neighbors import EASE, ItemKNN
+from nbhelpers.models.item_item import EASE, ItemKNN
+from nbhelpers.models.matrix_factorization import MatrixFactorization
 from nbhelpers.serving.explain import explain, explain_by_removal
 from nbhelpers.serving.fold_in import fold_in_users
-from nbhelpers.serving.newcomers import Ridge
+from nbhelpers.serving.fold_in_solvers import Ridge
 
 N_USERS, N_ITEMS = 12, 9
 ITEMS = Vocabulary(range(100, 100 + N_ITEMS))
@@ -39,7 +39,7 @@ def factorization(**settings):
 
 MODELS = {
     "ease": EASE(reg=2.0).fit(TRAIN),
-    "knn": ItemKNN(k=4).fit(TRAIN),
+    "knn": ItemKNN(n_neighbors=4).fit(TRAIN),
     "als": ALS(3, alpha=2.0, reg=0.5, generator=generator()).fit(TRAIN),
     "ials": IALS(3, reg=0.05, reg_power=0.5, generator=generator()).fit(TRAIN),
     "ridge": factorization(),

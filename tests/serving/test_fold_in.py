@@ -9,13 +9,14 @@ from nbhelpers.data.interactions import Interactions
 from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.models.als import ALS, IALS
 from nbhelpers.models.baselines import Popularity
-from nbhelpers.models.explicit import DotProductBias
-from nbhelpers.models.implicit import MatrixFactorization
+from nbhelpers.models.dot_product import DotProductBias
+from nbhelpers.models.item_item import EASE, ItemKNN
+from nbhelpers.models.matrix_factorization import MatrixFactorization
 from nbhelpers.models.metric_learning import MetricLearning
-from nbhelpers.models.ncf import GMF, TwoTower
-from nbhelpers.models.neighbors import EASE, ItemKNN
+from nbhelpers.models.ncf import GMF
+from nbhelpers.models.two_tower import TwoTower
 from nbhelpers.serving.fold_in import fold_in_user, fold_in_users
-from nbhelpers.serving.newcomers import Ridge
+from nbhelpers.serving.fold_in_solvers import Ridge
 
 N_USERS, N_ITEMS = 12, 9
 EVERYBODY = torch.arange(N_USERS)
@@ -51,7 +52,9 @@ def factorization(**settings):
     return drawn(MatrixFactorization(N_USERS, N_ITEMS, 3, **settings))
 
 
-@pytest.mark.parametrize("model", [EASE(reg=2.0), ItemKNN(k=3, shrink=1.0)], ids=["ease", "knn"])
+@pytest.mark.parametrize(
+    "model", [EASE(reg=2.0), ItemKNN(n_neighbors=3, shrinkage=1.0)], ids=["ease", "knn"]
+)
 def test_models_of_items_alone_score_newcomers_as_users_of_training(model):
     train = training()
     model.fit(train)

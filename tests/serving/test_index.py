@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from nbhelpers.core.topk import top_k
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.data.topk import top_k
-from nbhelpers.serving.index import ApproximateIndex, ExactIndex, recall_against, search_unseen
+from nbhelpers.serving.index import (
+    ApproximateIndex,
+    ExactIndex,
+    recall_against,
+    search_unseen,
+)
 from nbhelpers.serving.vectors import unit_vectors, with_bias
 
 
@@ -41,10 +46,10 @@ def test_a_bias_column_adds_the_bias_of_the_item():
     assert (query @ items.T).tolist() == [[13.0, 23.0]]
 
 
-@pytest.mark.parametrize("scores_at_once", [1, 100, 2**24])
-def test_exact_search_equals_brute_force_in_any_block_size(rng, scores_at_once):
+@pytest.mark.parametrize("chunk_size", [1, 100, 2**24])
+def test_exact_search_equals_brute_force_in_any_block_size(rng, chunk_size):
     vectors, queries = whole_numbers(rng, 40, 5), whole_numbers(rng, 9, 5)
-    scores, item_idx = ExactIndex(vectors, scores_at_once=scores_at_once).search(queries, 6)
+    scores, item_idx = ExactIndex(vectors, chunk_size=chunk_size).search(queries, 6)
     assert item_idx.tolist() == brute_force(vectors, queries, 6)
     assert scores.equal((queries @ vectors.T).gather(1, item_idx))
 
@@ -57,7 +62,7 @@ def test_exact_search_holds_no_more_scores_than_allowed(rng, monkeypatch):
         return top_k(scores, k)
 
     monkeypatch.setattr("nbhelpers.serving.index.top_k", watched)
-    ExactIndex(whole_numbers(rng, 40, 5), scores_at_once=130).search(whole_numbers(rng, 7, 5), 2)
+    ExactIndex(whole_numbers(rng, 40, 5), chunk_size=130).search(whole_numbers(rng, 7, 5), 2)
     assert shapes == [(3, 40), (3, 40), (1, 40)]
 
 
@@ -124,8 +129,8 @@ def test_impossible_lists_are_refused(settings):
 
 
 def test_scores_at_once_below_one_is_refused():
-    with pytest.raises(ValueError, match="scores_at_once must be at least 1, got 0"):
-        ExactIndex(torch.eye(3), scores_at_once=0)
+    with pytest.raises(ValueError, match="chunk_size must be at least 1, got 0"):
+        ExactIndex(torch.eye(3), chunk_size=0)
 
 
 def test_without_faiss_the_error_says_what_to_install(monkeypatch):
@@ -213,7 +218,7 @@ def test_recall_counts_what_both_list():
 
 @pytest.mark.parametrize("kind", [ExactIndex, ApproximateIndex])
 def test_unseen_search_equals_brute_force_over_unseen_items(rng, monkeypatch, kind):
-    monkeypatch.setattr("nbhelpers.serving.index.QUERIES_AT_ONCE", 3)
+    monkeypatch.setattr("nbhelpers.serving.index.QUERY_CHUNK", 3)
     vectors, factors = no_ties(rng, 12, 4), no_ties(rng, 8, 4)
     positive = rng.random((8, 12)) < np.linspace(0, 1, 8)[:, None]  # from none to all
     seen = Interactions(*np.nonzero(positive), n_users=8, n_items=12)

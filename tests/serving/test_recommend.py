@@ -83,9 +83,9 @@ def test_many_users_come_in_one_long_frame_in_the_order_asked(model, seen):
     ]
 
 
-@pytest.mark.parametrize("scores_at_once", [1, 5, 10, 2**24])
-def test_blocks_change_nothing(model, seen, scores_at_once):
-    together = recommend(model, USERS.ids, seen=seen, k=3, scores_at_once=scores_at_once)
+@pytest.mark.parametrize("chunk_size", [1, 5, 10, 2**24])
+def test_blocks_change_nothing(model, seen, chunk_size):
+    together = recommend(model, USERS.ids, seen=seen, k=3, chunk_size=chunk_size)
     alone = [recommend(model, [user], seen=seen, k=3) for user in USERS.ids]
     pd.testing.assert_frame_equal(together, pd.concat(alone, ignore_index=True))
 
@@ -98,7 +98,7 @@ def test_the_model_is_asked_for_no_more_scores_than_allowed(model, seen):
             asked.append(user_idx.tolist())
             return model.score_users(user_idx)
 
-    recommend(Watched(), [10, 20, 30], seen=seen, scores_at_once=14)
+    recommend(Watched(), [10, 20, 30], seen=seen, chunk_size=14)
     assert asked == [[0, 1], [2]]
 
 
@@ -151,7 +151,7 @@ def test_scores_that_are_not_finite_are_refused(model, seen, bad):
     ("user_id", "settings", "message"),
     [
         (10, {"k": 0}, "k must be a whole number of at least 1, got 0"),
-        (10, {"scores_at_once": 0}, "scores_at_once must be at least 1, got 0"),
+        (10, {"chunk_size": 0}, "chunk_size must be at least 1, got 0"),
         ([], {}, "user_id is empty"),
     ],
 )
@@ -229,12 +229,12 @@ def test_users_for_an_item_come_best_first_without_those_who_have_seen_it(model,
     assert rows(recommend_users(model, 102, seen=seen, k=1)) == [(1, 30, 7.0)]
 
 
-@pytest.mark.parametrize("scores_at_once", [1, 5, 10, 2**24])
+@pytest.mark.parametrize("chunk_size", [1, 5, 10, 2**24])
 @pytest.mark.parametrize("k", [1, 2, 99])
-def test_users_for_many_items_agree_with_a_loop_in_any_block_size(model, seen, k, scores_at_once):
+def test_users_for_many_items_agree_with_a_loop_in_any_block_size(model, seen, k, chunk_size):
     model.rows = torch.tensor([[1.0, 1.0, 0.0, 2.0, 1.0]] * 3 + [[0.0] * 5])  # full of ties
     asked = [105, 101, 102]
-    frame = recommend_users(model, asked, seen=seen, k=k, scores_at_once=scores_at_once)
+    frame = recommend_users(model, asked, seen=seen, k=k, chunk_size=chunk_size)
     assert list(frame.columns) == ["item_id", "rank", "user_id", "score"]
     expected = [(item, *row) for item in asked for row in looped_users(model, seen, item, k)]
     assert rows(frame) == expected
@@ -253,7 +253,7 @@ def test_an_item_that_everybody_has_seen_gets_no_users(model):
     [
         ([], {}, "item_id is empty"),
         (101, {"k": 0}, "k must be a whole number of at least 1, got 0"),
-        (101, {"scores_at_once": 0}, "scores_at_once must be at least 1, got 0"),
+        (101, {"chunk_size": 0}, "chunk_size must be at least 1, got 0"),
     ],
 )
 def test_a_bad_request_for_users_is_refused(model, seen, item_id, settings, message):
@@ -272,9 +272,9 @@ def test_scores_of_a_user_name_every_item(model, seen):
     assert series[listed["item_id"]].tolist() == listed["score"].tolist()
 
 
-@pytest.mark.parametrize("scores_at_once", [1, 12, 2**24])
-def test_scores_of_an_item_name_every_user(model, scores_at_once):
-    series = scores_by_user(model, 104, users=USERS, items=ITEMS, scores_at_once=scores_at_once)
+@pytest.mark.parametrize("chunk_size", [1, 12, 2**24])
+def test_scores_of_an_item_name_every_user(model, chunk_size):
+    series = scores_by_user(model, 104, users=USERS, items=ITEMS, chunk_size=chunk_size)
     assert series.to_dict() == {10: 2.0, 20: 4.0, 30: 7.0, 40: 1.0}
     assert (series.name, series.index.name) == ("score", "user_id")
 

@@ -170,17 +170,17 @@ def looped_neighbors(vectors, row, *, counts, k, min_support, shrinkage):
     return [(other, -score) for score, other in sorted(scored)[:k]]
 
 
-@pytest.mark.parametrize("scores_at_once", [1, 100, 2**24])
+@pytest.mark.parametrize("chunk_size", [1, 100, 2**24])
 @pytest.mark.parametrize(
     ("k", "min_support", "shrinkage"), [(5, 0, 0.0), (5, 3, 0.0), (30, 2, 4.0), (99, 0, 1.5)]
 )
-def test_lists_agree_with_a_loop_over_pairs(rng, k, min_support, shrinkage, scores_at_once):
+def test_lists_agree_with_a_loop_over_pairs(rng, k, min_support, shrinkage, chunk_size):
     vectors, counts = rng.normal(size=(30, 4)), rng.integers(0, 8, 30)
     vectors[7] = 0
     asked = torch.tensor([12, 7, 3, 29, 0])
     settings = {"k": k, "min_support": min_support, "shrinkage": shrinkage}
     scores, lists = neighbor_lists(
-        torch.from_numpy(vectors), asked, support=counts, scores_at_once=scores_at_once, **settings
+        torch.from_numpy(vectors), asked, support=counts, chunk_size=chunk_size, **settings
     )
     assert lists.shape == scores.shape == (5, min(k, 30))
     assert lists[1].eq(-1).all()  # a zero vector has no neighbors
@@ -214,7 +214,7 @@ def test_parameters_may_be_asked_and_nothing_given_is_changed(seen):
     ("settings", "message"),
     [
         ({"k": 0}, "k must be a whole number"),
-        ({"scores_at_once": 0}, "scores_at_once must be at least 1, got 0"),
+        ({"chunk_size": 0}, "chunk_size must be at least 1, got 0"),
         ({"shrinkage": 1.0}, "need counts"),
     ],
 )

@@ -8,17 +8,17 @@ import pytest
 import torch
 from torch import nn
 
-from nbhelpers.data.metadata import item_features
+from nbhelpers.data.features import item_features
 from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.models.als import ALS
-from nbhelpers.models.explicit import DotProductBias
-from nbhelpers.models.features import FeatureFactorization
+from nbhelpers.models.dot_product import DotProductBias
 from nbhelpers.models.genres import DotProductGenres
-from nbhelpers.models.implicit import MatrixFactorization
+from nbhelpers.models.lightfm import LightFM
+from nbhelpers.models.matrix_factorization import MatrixFactorization
 from nbhelpers.models.ncf import GMF
-from nbhelpers.serving import model_folder
-from nbhelpers.serving.model_folder import ModelFileError
+from nbhelpers.serving import storage_files
 from nbhelpers.serving.storage import load_model, save_model
+from nbhelpers.serving.storage_files import ModelFileError
 
 USERS, ITEMS = Vocabulary([30, 10, 20]), Vocabulary(["tt2", "tt10", "Amélie"])
 IDS = {"users": USERS, "items": ITEMS}
@@ -94,9 +94,9 @@ def test_a_loaded_model_can_describe_and_score_a_film_that_came_later(tmp_path):
     )
     known = item_features(films, vocabulary=ITEMS)
     settings = {**SETTINGS, "item_features": known.table}
-    model = filled(FeatureFactorization(**settings))
+    model = filled(LightFM(**settings))
     save_model(model, tmp_path, settings=settings, **IDS, feature_names={"item": known.names})
-    loaded = load_model(tmp_path, FeatureFactorization)
+    loaded = load_model(tmp_path, LightFM)
     assert loaded.feature_names == {"item": known.names}
     new = pd.DataFrame({"item_id": ["tt99"], "year": [2030], "genre_Drama": [1]})
     described = item_features(
@@ -300,7 +300,7 @@ def test_a_planted_pickle_is_refused_and_not_run(folder, tmp_path, name, how):
 def test_ids_out_of_their_order_are_refused(folder):
     content = json.loads((folder / "model.json").read_text())
     content["users"]["ids"] = [30, 10, 20]
-    (folder / "model.json").write_text(model_folder._sealed(content))
+    (folder / "model.json").write_text(storage_files._sealed(content))
     with pytest.raises(ModelFileError, match="ids are not in the order of their rows"):
         load_model(folder, MatrixFactorization)
 
@@ -308,7 +308,7 @@ def test_ids_out_of_their_order_are_refused(folder):
 def test_a_pickle_with_forged_checksums_is_refused_and_not_run(folder, tmp_path):
     content = json.loads((folder / "model.json").read_text())
     kept = {key: content[key] for key in ("model", "settings", "users", "items")}
-    model_folder.publish(folder, kept, pickle.dumps(Trap(tmp_path / "sprung")))
+    storage_files.publish(folder, kept, pickle.dumps(Trap(tmp_path / "sprung")))
     with pytest.raises(ModelFileError, match="cannot be loaded"):
         load_model(folder, MatrixFactorization)
     assert not (tmp_path / "sprung").exists()
@@ -317,14 +317,14 @@ def test_a_pickle_with_forged_checksums_is_refused_and_not_run(folder, tmp_path)
 def test_a_tensor_file_outside_the_folder_is_never_opened(folder):
     content = json.loads((folder / "model.json").read_text())
     content["tensors"]["sha256"] = "../../elsewhere"
-    (folder / "model.json").write_text(model_folder._sealed(content))
+    (folder / "model.json").write_text(storage_files._sealed(content))
     with pytest.raises(ModelFileError, match="names no tensor file"):
         load_model(folder, MatrixFactorization)
 
 
 def test_a_later_format_is_refused_by_its_number(folder):
     content = json.loads((folder / "model.json").read_text())
-    (folder / "model.json").write_text(model_folder._sealed({**content, "format": 2}))
+    (folder / "model.json").write_text(storage_files._sealed({**content, "format": 2}))
     with pytest.raises(ModelFileError, match="has format 2, and this version reads 1"):
         load_model(folder, MatrixFactorization)
 

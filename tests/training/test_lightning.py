@@ -6,12 +6,13 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from nbhelpers.data.batches import InBatch, PairBatches
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.data.sampling import ExactNegatives
-from nbhelpers.models.implicit import MatrixFactorization
-from nbhelpers.models.ncf import MLP, TwoTower
-from nbhelpers.training.batches import ResumableBatches
+from nbhelpers.models.matrix_factorization import MatrixFactorization
+from nbhelpers.models.ncf import MLP
+from nbhelpers.models.two_tower import TwoTower
+from nbhelpers.sampling.batches import InBatch, PairBatches
+from nbhelpers.sampling.negatives import ExactNegatives
+from nbhelpers.training.fit import seed_everything
 from nbhelpers.training.lightning import InBatchModule, PairModule
 from nbhelpers.training.lightning_trainer import (
     RetrievalData,
@@ -19,8 +20,8 @@ from nbhelpers.training.lightning_trainer import (
     restore_best,
     training_log,
 )
-from nbhelpers.training.loop import seed_everything
 from nbhelpers.training.losses import softmax_loss
+from nbhelpers.training.resume import ResumableBatches
 
 # Even users like even items, odd users odd ones; one pair a user (user u, item u) is left out.
 KNOWN = [(user, item) for user in range(8) for item in range(8) if (user + item) % 2 == 0]

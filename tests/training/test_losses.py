@@ -52,7 +52,7 @@ def test_softmax_loss_stays_finite_at_large_scores():
     assert softmax_loss(torch.tensor([0.0]), torch.tensor([[1000.0]])).item() == 1000.0
 
 
-def by_loop(scores, items, log_q=None, known=None):
+def by_loop(scores, items, log_q=None, seen=None):
     """The loss row by row, as the formula reads."""
     losses = []
     for k in range(len(scores)):
@@ -63,7 +63,7 @@ def by_loop(scores, items, log_q=None, known=None):
         total = sum(
             math.exp(corrected[j])
             for j in range(scores.shape[1])
-            if j == k or (items[j] != items[k] and not (known is not None and known[k, j]))
+            if j == k or (items[j] != items[k] and not (seen is not None and seen[k, j]))
         )
         losses.append(math.log(total) - corrected[k])
     return sum(losses) / len(losses)
@@ -73,12 +73,12 @@ KNOWN = torch.tensor([[True, False, False], [True, True, False], [False, True, T
 LOG_Q = torch.tensor([0.5, 0.3, 0.2]).log()
 
 
-@pytest.mark.parametrize("known", [None, KNOWN])
+@pytest.mark.parametrize("seen", [None, KNOWN])
 @pytest.mark.parametrize("log_q", [None, LOG_Q])
 @pytest.mark.parametrize("items", [[4, 7, 9], [4, 7, 4], [4, 4, 4]])
-def test_in_batch_loss_follows_the_loop(items, log_q, known):
-    got = sampled_softmax_loss(SCORES, torch.tensor(items), log_q=log_q, known=known)
-    assert got.item() == pytest.approx(by_loop(SCORES, items, log_q, known), rel=1e-6)
+def test_in_batch_loss_follows_the_loop(items, log_q, seen):
+    got = sampled_softmax_loss(SCORES, torch.tensor(items), log_q=log_q, seen=seen)
+    assert got.item() == pytest.approx(by_loop(SCORES, items, log_q, seen), rel=1e-6)
 
 
 def test_in_batch_loss_without_repeats_is_torchs():
@@ -109,10 +109,10 @@ def test_same_item_everywhere_costs_nothing():
 
 
 def test_arguments_stay_as_they_are():
-    scores, items, known = SCORES.clone(), torch.tensor([4, 7, 4]), KNOWN.clone()
-    sampled_softmax_loss(scores, items, log_q=LOG_Q, known=known)
+    scores, items, seen = SCORES.clone(), torch.tensor([4, 7, 4]), KNOWN.clone()
+    sampled_softmax_loss(scores, items, log_q=LOG_Q, seen=seen)
     assert torch.equal(scores, SCORES)
-    assert torch.equal(known, KNOWN)
+    assert torch.equal(seen, KNOWN)
 
 
 def test_corrected_loss_learns_a_user_free_of_popularity():
@@ -152,7 +152,7 @@ def sampled_softmax_loss_unmasked(scores, items, log_q):
         ({"scores": torch.zeros(3)}, "scores must have the shape"),
         ({"item_idx": torch.zeros(2)}, r"item_idx must have the shape \(3,\), got \(2,\)"),
         ({"log_q": torch.zeros(3, 3)}, "log_q must have the shape"),
-        ({"known": KNOWN[:2]}, r"known must have the shape \(3, 3\), got \(2, 3\)"),
+        ({"seen": KNOWN[:2]}, r"seen must have the shape \(3, 3\), got \(2, 3\)"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(change, message):

@@ -4,16 +4,16 @@ import pytest
 import torch
 from torch import nn
 
-from nbhelpers.models.explicit import DotProductBias
-from nbhelpers.models.implicit import MatrixFactorization
+from nbhelpers.models.dot_product import DotProductBias
+from nbhelpers.models.matrix_factorization import MatrixFactorization
 from nbhelpers.training.optimizers import (
     JointOptimizer,
     adam,
     adamw,
     factors_and_biases,
+    one_cycle,
     sparse_tables,
 )
-from nbhelpers.training.schedules import one_cycle
 
 USERS, ITEMS = torch.tensor([0, 1, 1]), torch.tensor([2, 0, 2])
 

@@ -8,7 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbhelpers.training.losses import adaptive_hinge_loss, bpr_loss, hinge_loss, warp_loss
+from nbhelpers.training.losses import (
+    adaptive_hinge_loss,
+    bpr_loss,
+    hinge_loss,
+    warp_loss,
+)
 
 N_ITEMS = 50
 LOSSES = {

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from nbhelpers.training.schedules import one_cycle
+from nbhelpers.training.optimizers import one_cycle
 
 
 def test_rate_climbs_for_a_quarter_then_falls_to_nearly_nothing():

@@ -1,0 +1,293 @@
+"""Films as cards in a row that scrolls: posters drawn from title, year and genres, no images."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from nbhelpers.app.poster_svg import ART_HEIGHT, INK, WIDTH, drawing, fitted
+from nbhelpers.data.datasets.movielens import GENRE_PREFIX, NOT_A_GENRE, YEAR_IN_TITLE
+
+HEIGHT = 294
+MARGIN = 12
+_BOLD = WIDTH - 2 * MARGIN  # width of a line; regular letters are a good eighth narrower
+_REGULAR = 170
+MARK_INK, MARK_GROUND = "#FFFFFF", "#005A8C"
+_TITLE_SIZES = ((21, 3), (18, 4), (15, 4), (13, 5), (12, 5))  # pixels, and lines with room
+_YEAR_SIZE, _GENRE_SIZES = 13, ((12, 2), (11, 3))
+_ARTICLES = "A|An|The|La|Le|Les|L'|Il|Lo|Gli|El|Los|Las|Der|Die|Das|Den|Det|Ein|Eine|Un|Une|Una|De"
+_TRAILING_ARTICLE = re.compile(rf"(.+), ({_ARTICLES})", re.IGNORECASE)
+_FORMAT_NOTE = re.compile(r"\s*\((?:V|TV)\)\s*$")  # video or television, after the year
+_STYLE = f"""<style>
+.cf-row {{ margin: 0 0 1.2em; font-family: system-ui, -apple-system, "Segoe UI", sans-serif; }}
+.cf-row p.cf-head {{ margin: 0 0 .4em; font-size: 18px; font-weight: 700; line-height: 1.3; }}
+.cf-row p.cf-head small {{ font-size: 14px; font-weight: 400; margin-left: .5em; }}
+.cf-row ul.cf-films {{ display: flex; gap: 14px; margin: 0; padding: 4px 4px 12px; list-style: none;
+  overflow-x: auto; scroll-snap-type: x proximity; scroll-padding: 4px; }}
+.cf-row ul.cf-films:focus-visible {{ outline: 3px solid #56B4E9; outline-offset: 2px; }}
+.cf-row li.cf-film {{ flex: none; width: {WIDTH}px; margin: 0; scroll-snap-align: start; }}
+.cf-row svg {{ display: block; border-radius: 10px; forced-color-adjust: none; }}
+.cf-row .cf-note {{ display: flex; flex-wrap: wrap; gap: 6px; margin-top: 8px; font-size: 14px;
+  line-height: 1.35; }}
+.cf-row .cf-note > span {{ padding: 1px 8px; border-radius: 9px; border: 1px solid currentColor; }}
+.cf-row .cf-note > .cf-mark {{ color: {MARK_INK}; background: {MARK_GROUND};
+  border-color: {MARK_INK}; font-weight: 600; print-color-adjust: exact;
+  -webkit-print-color-adjust: exact; }}
+@media print {{
+  .cf-row ul.cf-films {{ flex-wrap: wrap; overflow: visible; }}
+  .cf-row li.cf-film {{ break-inside: avoid; }}
+}}
+</style>
+"""
+
+
+class Film(NamedTuple):
+    """What a card shows."""
+
+    title: str
+    year: str
+    genres: tuple[str, ...]
+    rank: str
+    rating: str
+    mark: str
+
+    def label(self) -> str:
+        """Title, year and genres in words."""
+        name = f"{self.title} ({self.year})" if self.year else self.title
+        return ", ".join((name, *self.genres))
+
+
+@dataclass(frozen=True)
+class Carousel:
+    """Rows of film cards. A notebook shows them as pictures, a terminal as a list.
+
+    Attributes
+    ----------
+    body : str
+        HTML of the rows without their style.
+    text : str
+        The same in plain text.
+    """
+
+    body: str
+    text: str
+
+    @property
+    def html(self) -> str:
+        """HTML that stands for itself: style and rows, no script, nothing to fetch."""
+        return _STYLE + self.body
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def __add__(self, other: Carousel) -> Carousel:
+        """Both, one below the other."""
+        if not isinstance(other, Carousel):
+            return NotImplemented
+        return Carousel(f"{self.body}\n{other.body}", f"{self.text}\n\n{other.text}")
+
+
+def carousel(films: pd.DataFrame, *, title: str, items: pd.DataFrame | None = None) -> Carousel:
+    """Row of film cards, in the order of the frame.
+
+    Parameters
+    ----------
+    films : DataFrame
+        One row a film, such as ``recommend`` returns. ``title`` is required, here or in
+        ``items``. Shown where there are any: ``year`` (else that at the end of the title), genres
+        (columns ``genre_...`` of zeros and ones, or one column ``genres`` such as
+        ``"Comedy|Drama"``), ``rank``, ``rating`` in stars, and ``mark``, a few words on the film
+        such as ``"rated 5 later"``.
+    title : str
+        Heading of the row.
+    items : DataFrame, optional
+        Films by ``item_id``, as ``load_items`` returns them, for the columns that ``films`` lacks.
+
+    Returns
+    -------
+    Carousel
+        ``a + b`` puts one row below the other.
+
+    Raises
+    ------
+    ValueError
+        If there is no film, a film stands twice, or a title is missing.
+    KeyError
+        If ``items`` lacks a film; the message names up to three.
+    """
+    if films.empty:
+        raise ValueError(f"the row {title!r} needs at least one film, got none")
+    described = _described(films, items)
+    if "title" not in described.columns:
+        raise ValueError(f"column 'title' is required, got {list(films.columns)[:3]}: pass items")
+    shown = [_film(row) for row in described.to_dict("records")]
+    count = f"{len(shown)} film" + "s" * (len(shown) > 1)
+    name = escape(_clean(title))
+    cards = "\n".join(map(_card, shown))
+    body = (
+        f'<section class="cf-row" aria-label="{name}">\n'
+        f'<p class="cf-head">{name}<small>{count}</small></p>\n'
+        f'<ul class="cf-films" role="list" tabindex="0" aria-label="{name}, {count}">\n'
+        f"{cards}\n</ul>\n</section>"
+    )
+    return Carousel(body, "\n".join([f"{_clean(title)} ({count})", *map(_line, shown)]))
+
+
+def poster(title: str, *, year: str = "", genres: Sequence[str] = ()) -> str:
+    """Poster of a film as SVG, the same for the same words on any machine.
+
+    Parameters
+    ----------
+    title : str
+        As it is to be read; long ones are set smaller, and cut with "…" where nothing else helps.
+    year : str
+    genres : sequence of str
+        They choose picture and colors, and are named.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element with the words as its label.
+    """
+    label = escape(Film(title, year, tuple(genres), "", "", "").label())
+    background, shapes = drawing(genres)
+    size, lines = fitted(_clean(title), sizes=_TITLE_SIZES, width=_BOLD)
+    small, named = fitted(", ".join(genres), sizes=_GENRE_SIZES, width=_REGULAR)
+    foot = HEIGHT - MARGIN - 2 - (small + 3) * max(len(named) - 1, 0)
+    year_foot = foot - small - 5 if named else foot
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="Poster: {label}" '
+        f'width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" fill="{INK}" '
+        "font-family=\"system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif\">"
+        f'<title>{label}</title><rect width="{WIDTH}" height="{HEIGHT}" fill="{background}"/>'
+        f"{shapes}"
+        + _text(lines, ART_HEIGHT + 8 + size, size=size, weight=700)
+        + _text([year] if year else [], year_foot, size=_YEAR_SIZE, weight=600)
+        + _text(named, foot, size=small, weight=400)
+        + "</svg>"
+    )
+
+
+def readable_title(title: str) -> str:
+    """Title with its article in front and without its year.
+
+    Parameters
+    ----------
+    title : str
+        As MovieLens writes it: ``"Seventh Seal, The (Sjunde inseglet, Det) (1957)"``.
+
+    Returns
+    -------
+    str
+        ``"The Seventh Seal (Det Sjunde inseglet)"``.
+    """
+    cleaned = _clean(title)
+    bare = re.sub(YEAR_IN_TITLE, "", _FORMAT_NOTE.sub("", cleaned)).strip() or cleaned
+    main, *others = re.split(r"\s+\((?=[^()]*\))", bare)
+    moved = [_article_first(main)]
+    for other in others:
+        inside, _, rest = other.partition(")")
+        moved.append(f"({_article_first(inside)}){rest}")
+    return " ".join(moved)
+
+
+def _article_first(title: str) -> str:
+    found = _TRAILING_ARTICLE.fullmatch(title)
+    if not found:
+        return title
+    gap = "" if found[2].endswith("'") else " "
+    return f"{found[2]}{gap}{found[1]}"
+
+
+def _described(films: pd.DataFrame, items: pd.DataFrame | None) -> pd.DataFrame:
+    """Films with the columns of ``items`` that they lack, matched by id."""
+    if "item_id" in films.columns:
+        _check_once(films["item_id"], "the row")
+    if items is None:
+        return films
+    _check_once(items["item_id"], "items")
+    rows = pd.Index(items["item_id"]).get_indexer(films["item_id"])
+    strangers = films["item_id"][rows < 0].tolist()
+    if strangers:
+        shown = ", ".join(map(str, strangers[:3]))
+        raise KeyError(f"{len(strangers)} films have no row in items, e.g. {shown}")
+    more = items.drop(columns=items.columns.intersection(films.columns)).iloc[rows]
+    described: pd.DataFrame = films.reset_index(drop=True).join(more.reset_index(drop=True))
+    return described
+
+
+def _check_once(item_ids: pd.Series[Any], where: str) -> None:
+    if item_ids.duplicated().any():
+        twice = item_ids[item_ids.duplicated()].iloc[0]
+        raise ValueError(f"item {twice} stands twice in {where}: drop its repeats first")
+
+
+def _film(row: dict[Any, Any]) -> Film:
+    if not isinstance(row["title"], str) or not _clean(row["title"]):
+        raise ValueError(f"every film needs a title in text, got {row['title']!r}")
+    known = {name: value for name, value in row.items() if _is_there(value)}
+    year = known.get("year") or _year(row["title"])
+    return Film(
+        title=readable_title(row["title"]),
+        year=f"{year:.0f}" if isinstance(year, int | float) else _clean(str(year)),
+        genres=_genres(known),
+        rank=f"{known['rank']:.0f}" if "rank" in known else "",
+        rating=f"{float(known['rating']):g}" if "rating" in known else "",
+        mark=_clean(str(known.get("mark", ""))),
+    )
+
+
+def _is_there(value: Any) -> bool:
+    return not pd.api.types.is_scalar(value) or not pd.isna(value)
+
+
+def _year(title: str) -> str:
+    found = re.search(YEAR_IN_TITLE, _FORMAT_NOTE.sub("", title))
+    return found[1] if found else ""
+
+
+def _genres(row: dict[Any, Any]) -> tuple[str, ...]:
+    if "genres" in row:
+        given = row["genres"]
+        named = given.split("|") if isinstance(given, str) else [str(name) for name in given]
+    else:
+        flags = [str(name) for name, value in row.items() if value == 1]
+        named = [name.removeprefix(GENRE_PREFIX) for name in flags if name.startswith(GENRE_PREFIX)]
+    return tuple(_clean(name) for name in named if _clean(name) not in NOT_A_GENRE)
+
+
+def _clean(text: str) -> str:
+    """Text on one line, without characters that cannot be seen."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _text(lines: Sequence[str], foot: int, *, size: int, weight: int) -> str:
+    """Lines of SVG text, the first one's foot at ``foot``."""
+    return "".join(
+        f'<text x="{MARGIN}" y="{foot + k * (size + 3)}" font-size="{size}" '
+        f'font-weight="{weight}">{escape(line)}</text>'
+        for k, line in enumerate(lines)
+    )
+
+
+def _card(film: Film) -> str:
+    rank = f"<span>No. {film.rank}</span>" if film.rank else ""
+    stars = f'<span role="img" aria-label="rated {film.rating}">★ {film.rating}</span>'
+    mark = f'<span class="cf-mark"><span aria-hidden="true">✓ </span>{escape(film.mark)}</span>'
+    notes = rank + stars * bool(film.rating) + mark * bool(film.mark)
+    note = f'<div class="cf-note">{notes}</div>' if notes else ""
+    drawn = poster(film.title, year=film.year, genres=film.genres)
+    return f'<li class="cf-film">{drawn}{note}</li>'
+
+
+def _line(film: Film) -> str:
+    notes = [f"rated {film.rating}"] * bool(film.rating) + [film.mark] * bool(film.mark)
+    return "  " + "; ".join([f"{film.rank}. {film.label()}" if film.rank else film.label(), *notes])

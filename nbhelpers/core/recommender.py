@@ -1,0 +1,123 @@
+"""The one door through which scores leave a model: some users at a time, and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+class Recommender(Protocol):
+    """Whatever scores all items for users."""
+
+    def score_users(self, user_idx: Tensor) -> Tensor:
+        """Score of every item, shape (batch, n_items), higher is better."""
+        ...
+
+
+@torch.no_grad()
+def scores_of(model: Recommender, user_idx: Tensor, *, n_items: int) -> Tensor:
+    """Scores of some users, by a model in evaluation mode and without gradient.
+
+    Parameters
+    ----------
+    model : Recommender
+        Each part of a module gets its own mode back. A column more than there are items, as
+        models with an unknown row have it, is cut.
+    user_idx : Tensor of int, shape (batch,)
+    n_items : int
+
+    Returns
+    -------
+    Tensor, shape (batch, n_items)
+        On the device of the model.
+
+    Raises
+    ------
+    ValueError
+        If the scores are not finite, or not one for each item.
+    """
+    with evaluation_mode(model):
+        scores = model.score_users(user_idx.to(_device(model)))
+    return _checked(scores, user_idx, n_items)
+
+
+def score_blocks(
+    model: Recommender, user_idx: Tensor, *, n_items: int, chunk_size: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Scores of many users, block by block, so that memory stays bounded.
+
+    Parameters
+    ----------
+    model : Recommender
+    user_idx : Tensor of int, shape (n,)
+    n_items : int
+    chunk_size : int
+        As many users make a block as fit, and at least one.
+
+    Yields
+    ------
+    user_idx : Tensor of int, shape (batch,)
+    scores : Tensor, shape (batch, n_items)
+        See ``scores_of``.
+
+    Raises
+    ------
+    ValueError
+        If ``chunk_size`` is below 1, or ``scores_of`` refuses.
+    """
+    if chunk_size < 1:
+        raise ValueError(f"chunk_size must be at least 1, got {chunk_size}")
+    for block in user_idx.split(max(1, chunk_size // n_items)):
+        yield block, scores_of(model, block, n_items=n_items)
+
+
+@contextmanager
+def evaluation_mode(model: object) -> Iterator[None]:
+    """Put a module into evaluation mode for a while; each part then gets its own mode back.
+
+    Parameters
+    ----------
+    model : object
+        What is no module is left alone.
+    """
+    modules = list(model.modules()) if isinstance(model, nn.Module) else []
+    modes = [module.training for module in modules]
+    try:
+        for module in modules:
+            module.training = False
+        yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
+
+
+def _device(model: object) -> torch.device:
+    """Where a model computes: that of its first tensor, or what it says itself."""
+    if isinstance(model, nn.Module):
+        for tensor in chain(model.parameters(), model.buffers()):
+            return tensor.device
+    return torch.device(getattr(model, "device", "cpu"))
+
+
+def _checked(scores: Tensor, users: Tensor, n_items: int) -> Tensor:
+    if scores.dim() != 2 or len(scores) != len(users) or not 0 <= scores.shape[1] - n_items <= 1:
+        raise ValueError(
+            f"score_users must give ({len(users)}, {n_items}), or one column more for the "
+            f"unknown item, got shape {tuple(scores.shape)}"
+        )
+    scores = scores[:, :n_items]
+    if scores.sum().isfinite():  # cheap, and then every score is
+        return scores
+    wrong = ~scores.isfinite()
+    if wrong.any():
+        by_user = wrong.sum(dim=1).cpu()
+        raise ValueError(
+            f"{int(by_user.sum()):,} scores are NaN or infinite, of {int((by_user > 0).sum()):,} "
+            f"users, e.g. user_idx {int(users[by_user.argmax()])}"
+        )
+    return scores

@@ -1,0 +1,1 @@
+"""What builds the course: execute, pair, tabulate, check."""

@@ -1,0 +1,195 @@
+"""The door of ``Interactions``: which indices, ids and metadata may pass, and why not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nbhelpers.core.checks import checked_indices, first_of
+from nbhelpers.data.vocabulary import Vocabulary, align_metadata
+
+
+def side_of(
+    indices: NDArray[np.int64], size: int | None, *, vocabulary: Vocabulary | None, name: str
+) -> int:
+    """One side of the matrix: as given, as the vocabulary has it, or as the indices need it.
+
+    Parameters
+    ----------
+    indices : ndarray of int64, shape (n,)
+    size : int, optional
+    vocabulary : Vocabulary, optional
+    name : {"user", "item"}
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        If size and vocabulary disagree, an index lies outside, or, with neither of the two, an
+        index below the largest never occurs.
+    """
+    if vocabulary is not None:
+        if size not in (None, len(vocabulary)):
+            raise ValueError(
+                f"n_{name}s is {size:,}, but the vocabulary has {len(vocabulary):,} ids: "
+                f"leave n_{name}s out"
+            )
+        size = len(vocabulary)
+    if size is None:
+        return _size_without_gaps(indices, name=name)
+    if size < 1:
+        raise ValueError(f"n_{name}s must be at least 1, got {size}")
+    checked_indices(indices, name=f"{name}_idx", size=size)
+    return size
+
+
+def require_same_ids(
+    first: Vocabulary | None, second: Vocabulary | None, *, sizes: tuple[int, int], name: str
+) -> None:
+    """Refuse two matrices whose users (or items) are not the same.
+
+    Parameters
+    ----------
+    first, second : Vocabulary, optional
+    sizes : tuple of int
+        How many each matrix has.
+    name : {"user", "item"}
+
+    Raises
+    ------
+    ValueError
+        If the sizes differ, or both have ids and these differ.
+    """
+    if sizes[0] != sizes[1]:
+        raise ValueError(f"both must have the same {name}s, got {sizes[0]:,} and {sizes[1]:,}")
+    if first is not None and second is not None and not first.ids.equals(second.ids):
+        raise ValueError(f"both must have the same {name}s, but their vocabularies differ")
+
+
+def aligned(
+    metadata: pd.DataFrame | None, vocabulary: Vocabulary | None, *, name: str
+) -> pd.DataFrame | None:
+    """Metadata in the order of the vocabulary, or None if there is none.
+
+    Parameters
+    ----------
+    metadata : DataFrame, optional
+    vocabulary : Vocabulary, optional
+    name : {"user", "item"}
+
+    Returns
+    -------
+    DataFrame or None
+
+    Raises
+    ------
+    ValueError
+        If there is metadata but no vocabulary, or an id has two rows.
+    KeyError
+        If an id has no row.
+    """
+    if metadata is None:
+        return None
+    if vocabulary is None:
+        raise ValueError(f"{name}_metadata is matched by id: pass the vocabulary {name}s as well")
+    if metadata.columns[0] != f"{name}_id":
+        raise ValueError(f"{name}_metadata must begin with {name}_id, got {metadata.columns[0]!r}")
+    return align_metadata(metadata, vocabulary)
+
+
+def encoded_pairs(
+    frame: pd.DataFrame, *, users: Vocabulary, items: Vocabulary
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of the ids of a frame, which must all be present and known.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With ``user_id`` and ``item_id``.
+    users, items : Vocabulary
+
+    Returns
+    -------
+    user_idx, item_idx : ndarray of int64, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If a column or an id is missing.
+    KeyError
+        If an id is unknown.
+    """
+    absent = [name for name in ("user_id", "item_id") if name not in frame.columns]
+    if absent:
+        raise ValueError(f"columns {absent} are required, got {list(frame.columns)}")
+    return _encoded(frame["user_id"], users), _encoded(frame["item_id"], items)
+
+
+def decoded_pairs(
+    user_idx: Tensor, item_idx: Tensor, *, users: Vocabulary | None, items: Vocabulary | None
+) -> pd.DataFrame:
+    """Pairs as a frame of ids, or of indices on a side that has no vocabulary.
+
+    Parameters
+    ----------
+    user_idx, item_idx : Tensor of int64, shape (n,)
+    users, items : Vocabulary, optional
+
+    Returns
+    -------
+    DataFrame
+        ``user_id`` (or ``user_idx``) and ``item_id`` (or ``item_idx``).
+    """
+    columns = {}
+    for name, indices, known in (("user", user_idx, users), ("item", item_idx, items)):
+        if known is None:
+            columns[f"{name}_idx"] = indices.numpy()
+        else:
+            columns[f"{name}_id"] = known.decode(indices.tolist())
+    return pd.DataFrame(columns)
+
+
+def _encoded(ids: pd.Series[Any], vocabulary: Vocabulary) -> NDArray[np.int64]:
+    """Indices of one column."""
+    n_missing = int(ids.isna().sum())
+    if n_missing:
+        raise ValueError(
+            f"{n_missing:,} of {len(ids):,} rows have no {ids.name} (NaN): "
+            f"drop them first, frame.dropna(subset=['{ids.name}'])"
+        )
+    indices = vocabulary.encode(ids)
+    unknown = indices == vocabulary.unknown
+    if unknown.any():
+        strangers = pd.unique(ids[unknown])
+        raise KeyError(
+            f"{int(unknown.sum()):,} rows have an unknown {ids.name}, {len(strangers):,} different "
+            f"ids, e.g. {first_of(strangers)}: leave these rows out, or build the vocabulary "
+            f"from all ids that may come"
+        )
+    return indices
+
+
+def _size_without_gaps(indices: NDArray[np.int64], *, name: str) -> int:
+    """The largest index + 1, all below it being present."""
+    if not indices.size:
+        raise ValueError(f"without pairs the number of {name}s is unknown: pass n_{name}s")
+    present = np.unique(indices)
+    size = int(present[-1]) + 1
+    if present[0] < 0:
+        raise ValueError(f"{name}_idx must not be negative, got {present[0]}")
+    n_gaps = size - len(present)
+    if n_gaps:
+        first = int(np.argmax(present != np.arange(len(present))))
+        raise ValueError(
+            f"{n_gaps:,} of the {size:,} indices up to the largest {name}_idx never occur, the "
+            f"first is {first}: encode raw ids with a Vocabulary, or pass n_{name}s if {name}s "
+            f"without a pair are meant"
+        )
+    return size

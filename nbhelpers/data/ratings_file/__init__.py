@@ -1,0 +1,1 @@
+"""A file of your own, read and checked."""

@@ -1,0 +1,122 @@
+"""Models that predict a rating from factors of a user and of an item."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from nbhelpers.models.embeddings import small_embedding
+
+YRange = tuple[float, float]
+
+
+def sigmoid_range(score: Tensor, low: float, high: float) -> Tensor:
+    """Score squeezed into the open interval from ``low`` to ``high``.
+
+    Parameters
+    ----------
+    score : Tensor of float, any shape
+    low, high : float
+        Ends of the interval, in stars; they are approached, never reached.
+
+    Returns
+    -------
+    Tensor of float, same shape
+
+    Raises
+    ------
+    ValueError
+        If ``low`` is not below ``high``.
+    """
+    if low >= high:
+        raise ValueError(f"low must be below high, got {low} and {high}")
+    return torch.sigmoid(score) * (high - low) + low
+
+
+class DotProduct(nn.Module):
+    """Rating as the dot product of a user's and an item's factors.
+
+    Parameters
+    ----------
+    n_users, n_items : int
+        Rows of the tables, the unknown rows included.
+    n_factors : int
+    y_range : (float, float), optional
+        Range of the predicted rating in stars; ``None`` leaves the score unbounded.
+    embedding : callable, optional
+        Makes a table from its number of rows and columns: ``small_embedding`` (an
+        ``nn.Embedding``) or ``Embedding`` (a bare parameter).
+    """
+
+    def __init__(
+        self,
+        n_users: int,
+        n_items: int,
+        n_factors: int = 50,
+        *,
+        y_range: YRange | None = None,
+        embedding: Callable[[int, int], nn.Module] = small_embedding,
+    ) -> None:
+        super().__init__()
+        self.user_factors = embedding(n_users, n_factors)
+        self.item_factors = embedding(n_items, n_factors)
+        self.y_range = y_range
+
+    def score(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
+        """Score of pairs before ``y_range`` bounds it, shape (batch,)."""
+        product: Tensor = self.user_factors(user_idx) * self.item_factors(item_idx)
+        return product.sum(dim=1)  # (batch,)
+
+    def forward(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
+        """Predicted ratings, shape (batch,), of pairs: two integer tensors of shape (batch,)."""
+        return self.to_stars(self.score(user_idx, item_idx))
+
+    def score_users(self, user_idx: Tensor) -> Tensor:
+        """Predicted rating of every item, shape (batch, n_items), of users, shape (batch,)."""
+        return self.to_stars(self.user_factors(user_idx) @ self.item_factors.weight.T)
+
+    def to_stars(self, score: Tensor) -> Tensor:
+        """Score within ``y_range``, if there is one."""
+        return score if self.y_range is None else sigmoid_range(score, *self.y_range)
+
+
+class DotProductBias(DotProduct):
+    """Dot product plus one number for each user and one for each item.
+
+    Parameters
+    ----------
+    n_users, n_items, n_factors, y_range, embedding
+        As for ``DotProduct``.
+
+    References
+    ----------
+    Koren, Bell and Volinsky (2009), Matrix Factorization Techniques for Recommender Systems,
+    eq. 4 (here without the mean: the range or the biases carry it),
+    https://doi.org/10.1109/MC.2009.263
+    """
+
+    def __init__(
+        self,
+        n_users: int,
+        n_items: int,
+        n_factors: int = 50,
+        *,
+        y_range: YRange | None = None,
+        embedding: Callable[[int, int], nn.Module] = small_embedding,
+    ) -> None:
+        super().__init__(n_users, n_items, n_factors, y_range=y_range, embedding=embedding)
+        self.user_bias = embedding(n_users, 1)
+        self.item_bias = embedding(n_items, 1)
+
+    def score(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
+        """Score of pairs before ``y_range`` bounds it, shape (batch,)."""
+        bias: Tensor = self.user_bias(user_idx) + self.item_bias(item_idx)  # (batch, 1)
+        return super().score(user_idx, item_idx) + bias.squeeze(1)  # (batch,)
+
+    def score_users(self, user_idx: Tensor) -> Tensor:
+        """Predicted rating of every item, shape (batch, n_items), of users, shape (batch,)."""
+        score = self.user_factors(user_idx) @ self.item_factors.weight.T  # (batch, n_items)
+        score = score + self.user_bias(user_idx) + self.item_bias.weight.T
+        return self.to_stars(score)

@@ -1,0 +1,46 @@
+"""What all plots share: colors that survive color blindness and grey print, and alt text."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito's colors, dark to light, so that they also differ in grey.
+BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#666666"
+
+
+def show(ax: Axes, alt: str) -> None:
+    """Display the figure of ``ax`` once, with a text for those who cannot see it.
+
+    Parameters
+    ----------
+    ax : Axes
+        Any axes of the figure.
+    alt : str
+        What the figure shows, in one or two sentences.
+
+    Raises
+    ------
+    ValueError
+        If ``alt`` says too little: fewer than four words.
+    """
+    if len(alt.split()) < 4:
+        raise ValueError(f"alt must say what the figure shows, got {alt!r}")
+    figure = figure_of(ax)
+    display(figure, metadata={"image/png": {"alt": alt}})
+    plt.close(figure)
+
+
+def figure_of(ax: Axes) -> Figure:
+    """The figure that axes belong to."""
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        raise ValueError("these axes belong to no figure")
+    return figure
+
+
+def new_axes(ax: Axes | None, size: tuple[float, float] = (6.4, 4.0)) -> Axes:
+    """The axes given, or those of a new figure of this size in inches."""
+    return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax

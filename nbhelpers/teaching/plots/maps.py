@@ -1,0 +1,211 @@
+"""Plots of a score over two settings, and of planted beside learned factors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.patches import Rectangle
+from matplotlib.transforms import Bbox, BboxBase
+from numpy.typing import ArrayLike
+
+from nbhelpers.teaching.plots.figure import BLUE, GREEN, GREY, ORANGE, figure_of, new_axes
+
+
+def plot_surface(table: pd.DataFrame, *, title: str, label: str, ax: Axes | None = None) -> Axes:
+    """Heat map of a score over two settings, every cell with its number, the lowest framed.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Scores; the names of its index and columns name the axes.
+    title : str
+    label : str
+        Name and unit of the score, beside the color bar.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    values = table.to_numpy(dtype=float)
+    ax = plt.subplots(figsize=(5.6, 3.2), layout="constrained")[1] if ax is None else ax
+    image = ax.imshow(values, cmap="cividis", aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        color = "black" if value > (values.min() + values.max()) / 2 else "white"
+        ax.text(column, row, f"{value:.3f}", ha="center", va="center", color=color)
+    row, column = np.unravel_index(values.argmin(), values.shape)
+    corner = (float(column) - 0.5, float(row) - 0.5)
+    ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=ORANGE, linewidth=3))
+    ax.set_xticks(range(table.shape[1]), _plain(table.columns))
+    ax.set_yticks(range(len(table)), _plain(table.index))
+    ax.set(xlabel=table.columns.name, ylabel=table.index.name, title=title)
+    plt.colorbar(image, ax=ax, label=label)
+    return ax
+
+
+def _plain(values: Iterable[Any]) -> list[str]:
+    """Numbers without exponents and without idle zeros."""
+    return [np.format_float_positional(value, trim="-") for value in values]
+
+
+def plot_recovery(planted: ArrayLike, learned: Mapping[str, ArrayLike], *, title: str) -> Axes:
+    """Planted points as rings in every panel, learned points as dots in the color of their ring.
+
+    Parameters
+    ----------
+    planted : array of float, shape (n, 2)
+        The truth; the first coordinate of a point decides its color.
+    learned : mapping from panel title to array of float, shape (n, 2)
+        Row k is the point that was planted as row k.
+    title : str
+        Above all panels.
+
+    Returns
+    -------
+    Axes
+        The first panel.
+    """
+    truth = np.asarray(planted)
+    size = (2.8 * len(learned), 3.2)
+    figure, panels = plt.subplots(
+        1, len(learned), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
+    )
+    colors = plt.get_cmap("cividis")(Normalize()(truth[:, 0]))  # dark is left
+    for panel, (name, points) in zip(panels[0], learned.items(), strict=True):
+        panel.scatter(*truth.T, s=45, facecolors="none", edgecolors=colors, label="planted")
+        panel.scatter(*np.asarray(points).T, s=9, c=colors, label="learned")
+        panel.set(title=name, xlabel="first factor", aspect="equal")
+    panels[0, 0].set_ylabel("second factor")
+    figure.suptitle(title)
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    first: Axes = panels[0, 0]
+    return first
+
+
+# What happens to a rating, and the folder of nbhelpers where it happens.
+STAGES = {
+    "data": "data/",
+    "split": "data/splits.py",
+    "model": "models/",
+    "training": "training/",
+    "evaluation": "evaluation/",
+    "recommendation": "serving/",
+}
+
+
+def plot_rating_matrix(
+    ratings: pd.DataFrame, *, titles: Mapping[int, str] | None = None, ax: Axes | None = None
+) -> Axes:
+    """Crosstab of users and items as a heat map; white cells have no rating.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        A handful of users and items, with ``user_id``, ``item_id`` and ``rating``.
+    titles : mapping from item_id to str, optional
+        Names of the columns.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    table = ratings.pivot(index="user_id", columns="item_id", values="rating")
+    ax = new_axes(ax)
+    image = ax.imshow(table.to_numpy(dtype=float), cmap="cividis", aspect="auto")
+    names = table.columns if titles is None else [titles[int(item)] for item in table.columns]
+    ax.set_xticks(range(len(names)), [str(name) for name in names], rotation=60, ha="right")
+    ax.set_yticks(range(len(table)), [str(user) for user in table.index])
+    ax.set(xlabel="film", ylabel="user id", title="White cells are what we want to predict")
+    plt.colorbar(image, ax=ax, label="rating (stars)")
+    return ax
+
+
+def plot_factor_map(
+    points: ArrayLike,
+    labels: Sequence[str],
+    *,
+    title: str = "Films that lie close are rated alike",
+    xlabel: str = "first component",
+    ylabel: str = "second component",
+    ax: Axes | None = None,
+) -> Axes:
+    """Items as named points in the plane; a name without room is left out.
+
+    Parameters
+    ----------
+    points : array of float, shape (n_items, 2)
+    labels : sequence of str, length n_items
+    title, xlabel, ylabel : str
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ValueError
+        If the points are not two columns, or the labels are not as many.
+    """
+    places = np.asarray(points)
+    if places.ndim != 2 or places.shape[1] != 2 or len(labels) != len(places):
+        raise ValueError(f"needed (n, 2) points and n labels, got {places.shape}, {len(labels)}")
+    ax = new_axes(ax, size=(8, 8))
+    ax.scatter(places[:, 0], places[:, 1], s=12, color=BLUE)
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    ax.margins(0.12)
+    figure_of(ax).draw_without_rendering()
+    pixels = ax.transData.transform(places)
+    taken: list[BboxBase] = [Bbox([pixel - 2, pixel + 2]) for pixel in pixels]  # the points
+    for (x, y), label in zip(places, labels, strict=True):
+        _write_beside(ax, (float(x), float(y)), label, taken)
+    return ax
+
+
+def plot_course_map(ax: Axes | None = None) -> Axes:
+    """Way of a rating through the course, each stage with its folder of ``nbhelpers``.
+
+    Parameters
+    ----------
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = new_axes(ax, size=(8.4, 2.6))
+    last = len(STAGES) - 1
+    for place, (stage, folder) in enumerate(STAGES.items()):
+        ax.add_patch(Rectangle((place - 0.42, -0.13), 0.84, 0.26, fill=False, edgecolor=BLUE))
+        ax.text(place, 0, stage, ha="center", va="center", fontsize=8, weight="bold")
+        ax.text(place, -0.17, folder, ha="center", va="top", fontsize=8, family="monospace")
+    ways = [((place + 0.42, 0.0), (place + 0.58, 0.0), 0.0, BLUE) for place in range(last)]
+    ways += [((1, 0.13), (4, 0.13), -0.25, ORANGE), ((last, -0.3), (0, -0.3), -0.15, GREEN)]
+    for start, end, bend, color in ways:
+        style = {"arrowstyle": "-|>", "connectionstyle": f"arc3,rad={bend}", "shrinkA": 0}
+        ax.annotate("", end, start, arrowprops={**style, "color": color, "shrinkB": 0})
+    ax.text(2.5, 0.58, "held-out rows", ha="center", color=GREY)
+    ax.text(2.5, -0.82, "people rate what they are shown", ha="center", va="top", color=GREY)
+    ax.set(xlim=(-0.5, last + 0.5), ylim=(-1, 0.75), title="A rating travels from a log to a list")
+    ax.set_axis_off()
+    return ax
+
+
+def _write_beside(ax: Axes, place: tuple[float, float], label: str, taken: list[BboxBase]) -> None:
+    """Label at the first of four corners of its point where nothing else is, or none."""
+    for dx, dy, side in ((3, 2, "left"), (-3, 2, "right"), (3, -8, "left"), (-3, -8, "right")):
+        offset = {"xytext": (dx, dy), "textcoords": "offset points", "ha": side}
+        note = ax.annotate(label, place, fontsize=7, **offset)  # type: ignore[arg-type]
+        box = note.get_window_extent()
+        inside = ax.bbox.x0 <= box.x0 and box.x1 <= ax.bbox.x1
+        if inside and not any(box.overlaps(other) for other in taken):
+            taken.append(box)
+            return
+        note.remove()

@@ -1,0 +1,260 @@
+"""Training in stages: which parameters move when, at what rate, and what then did move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from nbhelpers.training.fit import Schedule
+from nbhelpers.training.fit_ranking import RankingHistory, Validate, fit_ranking
+from nbhelpers.training.losses import logistic_loss
+from nbhelpers.training.optimizers import Decay, adam
+from nbhelpers.training.partial_credit import PairLoss, PartialCredit
+from nbhelpers.training.resume import Batches
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a training run in which some of the parameters move and the others rest.
+
+    Attributes
+    ----------
+    name : str
+    trains : tuple of str
+        Patterns of parameter names, as in ``model.named_parameters()``: ``"*"`` stands for any
+        text, so ``"*"`` alone trains everything and ``"*_tower.*"`` the towers of both sides. What
+        no pattern fits is frozen.
+    lr : float
+        Learning rate, above 0, of Adam, which starts anew.
+    wd : float, or mapping of str to float
+        Weight decay, as ``optimizers.adam`` takes it; one for each pattern of names if a network
+        needs another than the factors.
+    n_epochs : int
+
+    Raises
+    ------
+    ValueError
+        If ``trains`` is no tuple of patterns, or a number is out of its range.
+    """
+
+    name: str
+    trains: tuple[str, ...]
+    lr: float
+    n_epochs: int = 5
+    wd: Decay = 0.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.trains, tuple) or not self.trains:
+            raise ValueError(f"trains must be a tuple of patterns, got {self.trains!r}")
+        decays = self.wd.values() if isinstance(self.wd, Mapping) else [self.wd]
+        if not self.lr > 0 or self.n_epochs < 1 or min(decays, default=0.0) < 0:
+            raise ValueError(
+                f"stage {self.name!r} needs lr above 0, n_epochs of at least 1 and wd of at least "
+                f"0, got {self.lr}, {self.n_epochs} and {self.wd}"
+            )
+
+
+@dataclass(frozen=True)
+class StagesHistory:
+    """What a staged run did, as measured while it ran.
+
+    Attributes
+    ----------
+    stages : dict of str to RankingHistory
+        One for each stage, by name.
+    table : DataFrame
+        One row for each stage, indexed by name: ``lr``, read from the optimizer; ``n_trainable``,
+        numbers that could move; ``n_moved``, numbers that differ after the stage; ``n_epochs``;
+        and ``train_loss`` of the last epoch.
+    """
+
+    stages: dict[str, RankingHistory]
+    table: pd.DataFrame
+
+
+def stage_table(model: nn.Module, stages: Sequence[Stage]) -> pd.DataFrame:
+    """The schedule of a staged run, to be read before it starts.
+
+    Parameters
+    ----------
+    model : nn.Module
+        It is not changed.
+    stages : sequence of Stage
+
+    Returns
+    -------
+    DataFrame
+        One row for each stage, indexed by name: ``trains``, the parts of the model that move
+        (a part that moves only partly is given by its parameters); ``n_trainable`` and
+        ``n_frozen``, in numbers; ``lr``; ``n_epochs``.
+
+    Raises
+    ------
+    ValueError
+        If there is no stage, two have one name, or a pattern fits no parameter.
+    """
+    _check(model, stages)
+    sizes = {name: weight.numel() for name, weight in model.named_parameters()}
+    rows = []
+    for stage in stages:
+        trained = _trained(model, stage)
+        n_trainable = sum(sizes[name] for name in trained)
+        rows.append(
+            {
+                "stage": stage.name,
+                "trains": ", ".join(_parts(trained, list(sizes))),
+                "n_trainable": n_trainable,
+                "n_frozen": sum(sizes.values()) - n_trainable,
+                "lr": stage.lr,
+                "n_epochs": stage.n_epochs,
+            }
+        )
+    return pd.DataFrame(rows).set_index("stage")
+
+
+def fit_stages(
+    model: nn.Module,
+    batches: Batches,
+    stages: Sequence[Stage],
+    *,
+    loss: PairLoss | PartialCredit = logistic_loss,
+    schedule: Schedule | None = None,
+    validate: Validate | None = None,
+    patience: int | None = None,
+    device: torch.device | str | None = None,
+) -> StagesHistory:
+    """Train a model in place, one stage after another, on batches of pairs or of users.
+
+    Before a stage ``requires_grad`` is set for every parameter, whatever it was; at the end, or
+    at an error, each gets back what it had before the first stage.
+
+    Parameters
+    ----------
+    model, batches, loss, validate, device
+        As for ``fit_ranking``.
+    stages : sequence of Stage
+        All are checked before the first one starts.
+    schedule : callable, optional
+        Makes a scheduler for each stage, such as ``one_cycle``, whose peak is the ``lr`` of it.
+    patience : int, optional
+        As for ``fit_ranking``, for each stage by itself: the next one starts from the best
+        weights of the one before.
+
+    Returns
+    -------
+    StagesHistory
+
+    Raises
+    ------
+    ValueError
+        If there is no stage, two have one name, a pattern fits no parameter, or a frozen
+        parameter has moved all the same, because the model writes to it; and whatever
+        ``fit_ranking`` refuses.
+    FloatingPointError
+        At the first loss that is not finite.
+    """
+    _check(model, stages)
+    histories, rows = {}, []
+    with _restored(model):
+        for stage in stages:
+            _thaw(model, stage)
+            before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+            rates: list[float] = []
+            histories[stage.name] = fit_ranking(
+                model,
+                batches,
+                loss=loss,
+                n_epochs=stage.n_epochs,
+                make_optimizer=_maker(stage, rates),
+                schedule=schedule,
+                validate=validate,
+                patience=patience,
+                device=device,
+            )
+            rows.append(_row(model, stage, before) | {"lr": rates[0]})
+    table = pd.DataFrame(rows).set_index("stage")
+    table["n_epochs"] = [len(history.train_loss) for history in histories.values()]
+    table["train_loss"] = [history.train_loss[-1] for history in histories.values()]
+    columns = ["lr", "n_trainable", "n_moved", "n_epochs", "train_loss"]
+    return StagesHistory(histories, table[columns])
+
+
+def _maker(stage: Stage, rates: list[float]) -> Callable[[nn.Module], Optimizer]:
+    """What makes the optimizer of a stage, and notes the learning rate that it then has."""
+
+    def make(model: nn.Module) -> Optimizer:
+        optimizer = adam(model, lr=stage.lr, wd=stage.wd)
+        rates.extend(group["lr"] for group in optimizer.param_groups)
+        return optimizer
+
+    return make
+
+
+def _row(model: nn.Module, stage: Stage, before: dict[str, Tensor]) -> dict[str, object]:
+    """What a stage moved, counted in numbers."""
+    weights = dict(model.named_parameters())
+    moved = {name: int((weight != before[name]).sum()) for name, weight in weights.items()}
+    wrong = [name for name, weight in weights.items() if moved[name] and not weight.requires_grad]
+    if wrong:
+        raise ValueError(
+            f"stage {stage.name!r} froze {', '.join(wrong[:3])}, which moved all the same: the "
+            "model writes to its own parameters, train them in every stage"
+        )
+    n_trainable = sum(weight.numel() for weight in weights.values() if weight.requires_grad)
+    return {"stage": stage.name, "n_trainable": n_trainable, "n_moved": sum(moved.values())}
+
+
+@contextmanager
+def _restored(model: nn.Module) -> Iterator[None]:
+    """Give every parameter its ``requires_grad`` back, and leave no gradient behind."""
+    before = [(weight, weight.requires_grad) for weight in model.parameters()]
+    try:
+        yield
+    finally:
+        for weight, needed in before:
+            weight.requires_grad_(needed)
+            weight.grad = None
+
+
+def _thaw(model: nn.Module, stage: Stage) -> None:
+    """Let exactly the parameters of a stage move."""
+    trained = set(_trained(model, stage))
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(name in trained)
+
+
+def _trained(model: nn.Module, stage: Stage) -> list[str]:
+    """Names of the parameters that a stage trains."""
+    names = [name for name, _ in model.named_parameters()]
+    return [name for name in names if any(fnmatchcase(name, fits) for fits in stage.trains)]
+
+
+def _parts(trained: list[str], names: list[str]) -> list[str]:
+    """Parts of a model that train as a whole, and parameters of those that do not."""
+    parts: list[str] = []
+    for part in dict.fromkeys(name.split(".")[0] for name in trained):
+        inside = [name for name in names if name.split(".")[0] == part]
+        moving = [name for name in inside if name in trained]
+        parts += [part] if moving == inside else moving
+    return parts
+
+
+def _check(model: nn.Module, stages: Sequence[Stage]) -> None:
+    labels = [stage.name for stage in stages]
+    if not labels or len(set(labels)) < len(labels):
+        raise ValueError(f"stages must be one or more, of different names, got {labels[:3]}")
+    names = [name for name, _ in model.named_parameters()]
+    for stage in stages:
+        for pattern in stage.trains:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise ValueError(
+                    f"stage {stage.name!r} trains {pattern!r}, which fits no parameter: name some "
+                    f"of {', '.join(names[:3])}, ..."
+                )

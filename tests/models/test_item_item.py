@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import lsq_linear
+from sklearn.metrics.pairwise import cosine_similarity
+
+from nbhelpers.data.interactions import Interactions
+from nbhelpers.models import item_item
+from nbhelpers.models.item_item import EASE, ItemKNN
+
+# Users 0 to 4 over items A B C D: user 0 has A B, user 1 A B C, user 2 A, user 3 C, user 4 none;
+# nobody has D.
+USER, ITEM = [0, 0, 1, 1, 1, 2, 3], [0, 1, 0, 1, 2, 0, 2]
+
+
+@pytest.fixture
+def few():
+    return Interactions(USER, ITEM, n_users=5, n_items=4)
+
+
+@pytest.fixture
+def many(rng):
+    user_idx, item_idx = np.nonzero(rng.random((40, 15)) < np.linspace(0.1, 0.8, 15))
+    return Interactions(user_idx, item_idx, n_users=40, n_items=15)
+
+
+def test_likeness_by_hand(few):
+    model = ItemKNN(n_neighbors=4, shrinkage=1.0, power=0.5).fit(few)
+    # A has 3 users, B 2, C 2; A and B share 2, A and C 1, B and C 1
+    a_b, a_c, b_c = 2 / (6**0.5 + 1), 1 / (6**0.5 + 1), 1 / (2 + 1)
+    expected = [[0, a_b, a_c, 0], [a_b, 0, b_c, 0], [a_c, b_c, 0, 0], [0, 0, 0, 0]]
+    np.testing.assert_allclose(model.similarity.toarray(), expected, rtol=1e-6)
+
+
+def test_scores_add_up_the_likeness_to_the_users_items(few):
+    scores = ItemKNN(n_neighbors=4, power=0.5).fit(few).score_users(torch.tensor([0]))
+    a_b, a_c, b_c = 2 / 6**0.5, 1 / 6**0.5, 1 / 2
+    np.testing.assert_allclose(scores, [[a_b, a_b, a_c + b_c, 0]], rtol=1e-6)
+
+
+def test_likeness_is_the_cosine_of_the_library(many):
+    model = ItemKNN(n_neighbors=15, power=0.5).fit(many)
+    cosine = cosine_similarity(many.to_scipy().T.toarray())
+    np.fill_diagonal(cosine, 0)
+    np.testing.assert_allclose(model.similarity.toarray(), cosine, rtol=1e-5)
+
+
+def test_power_and_shrink_as_in_a_plain_loop(many):
+    model = ItemKNN(n_neighbors=15, shrinkage=3.0, power=0.4).fit(many)
+    having = [set(many.users_of(item).tolist()) for item in range(15)]
+    expected = np.zeros((15, 15))
+    for i, first in enumerate(having):
+        for j, second in enumerate(having):
+            if i != j:
+                expected[i, j] = len(first & second) / ((len(first) * len(second)) ** 0.4 + 3)
+    np.testing.assert_allclose(model.similarity.toarray(), expected, rtol=1e-5)
+
+
+def test_only_the_nearest_of_each_item_are_kept(many):
+    everything = ItemKNN(n_neighbors=15, shrinkage=0.37, power=0.41).fit(many).similarity.toarray()
+    nearest = ItemKNN(n_neighbors=3, shrinkage=0.37, power=0.41).fit(many).similarity.toarray()
+    for row, kept in zip(everything, nearest, strict=True):
+        assert kept.sum() == pytest.approx(np.sort(row)[-3:].sum())
+        assert np.count_nonzero(kept) == 3
+        assert set(kept[kept > 0]) <= set(row)
+
+
+def test_the_neighbors_kept_are_those_of_the_scored_item():
+    # A is with B twice and with C once; C is with A only: C keeps A, A keeps B and not C.
+    few = Interactions([0, 0, 1, 1, 2, 2, 3], [0, 1, 0, 1, 0, 2, 2], n_users=5, n_items=3)
+    model = ItemKNN(n_neighbors=1, power=0.5).fit(few)
+    score_of_a, _, _ = model.score_users(torch.tensor([3]))[0].tolist()  # of the user of C
+    assert score_of_a == 0
+    _, _, score_of_c = model.score_users(torch.tensor([0]))[0].tolist()  # of a user of A and B
+    assert score_of_c == pytest.approx(1 / 6**0.5)
+
+
+def test_items_in_blocks_give_the_same_neighbors(many, monkeypatch):
+    whole = ItemKNN(n_neighbors=4, shrinkage=0.37, power=0.41).fit(many).similarity.toarray()
+    monkeypatch.setattr(item_item, "CHUNK_SIZE", 4 * 15)
+    in_blocks = ItemKNN(n_neighbors=4, shrinkage=0.37, power=0.41).fit(many).similarity.toarray()
+    np.testing.assert_allclose(in_blocks, whole)
+
+
+def test_every_column_of_ease_is_the_constrained_least_squares(many):
+    model = EASE(reg=7.0).fit(many)
+    having = many.to_scipy().toarray().astype(float)
+    for item in range(15):
+        others = np.delete(np.arange(15), item)
+        # ridge as plain least squares: reg ** 0.5 in extra rows, whose target is 0
+        design = np.vstack([having[:, others], 7.0**0.5 * np.eye(14)])
+        target = np.append(having[:, item], np.zeros(14))
+        expected = np.insert(lsq_linear(design, target).x, item, 0.0)
+        np.testing.assert_allclose(model.item_weights[:, item], expected, atol=1e-5)
+
+
+def test_ease_scores_are_the_sum_over_the_users_items(few):
+    model = EASE(reg=1.0).fit(few)
+    scores = model.score_users(torch.tensor([1, 3]))
+    torch.testing.assert_close(scores[0], model.item_weights[[0, 1, 2]].sum(dim=0))
+    torch.testing.assert_close(scores[1], model.item_weights[2])
+
+
+@pytest.mark.parametrize("model", [ItemKNN(n_neighbors=2), EASE(reg=2.0)])
+def test_users_without_positives_get_the_popular_items(model, few):
+    assert model.fit(few).score_users(torch.tensor([4])).tolist() == [[3, 2, 2, 0]]
+
+
+@pytest.mark.parametrize("model", [ItemKNN(n_neighbors=3, shrinkage=0.1), EASE(reg=2.0)])
+def test_batch_equals_one_by_one(model, few):
+    batch = model.fit(few).score_users(torch.tensor([4, 1, 1, 0]))
+    assert batch.shape == (4, 4)
+    assert batch.dtype == torch.float32
+    for row, user in zip(batch, (4, 1, 1, 0), strict=True):
+        torch.testing.assert_close(row, model.score_users(torch.tensor([user]))[0])
+
+
+@pytest.mark.parametrize("model", [ItemKNN(n_neighbors=3), EASE(reg=0.5)])
+def test_held_out_item_ranks_first_on_the_checkerboard(model):
+    user, item = np.indices((8, 8)).reshape(2, -1)
+    kept = ((user + item) % 2 == 0) & (user != item)  # held out: the item of the user's number
+    train = Interactions(user[kept], item[kept], n_users=8, n_items=8)
+    everybody = torch.arange(8)
+    scores = model.fit(train).score_users(everybody).masked_fill(train.dense(everybody), -np.inf)
+    assert scores.argmax(dim=1).tolist() == list(range(8))
+
+
+@pytest.mark.parametrize("model", [ItemKNN(), EASE()])
+def test_no_positives_are_refused(model):
+    with pytest.raises(ValueError, match="at least one positive is needed"):
+        model.fit(Interactions(np.zeros(0, int), np.zeros(0, int), n_users=2, n_items=2))
+
+
+def test_settings_out_of_range_are_refused():
+    with pytest.raises(ValueError, match="n_neighbors must be at least 1 and shrinkage"):
+        ItemKNN(n_neighbors=0)
+    with pytest.raises(ValueError, match="shrinkage at least 0, got 5 and -1"):
+        ItemKNN(n_neighbors=5, shrinkage=-1)
+    with pytest.raises(ValueError, match="reg must be above 0, got 0"):
+        EASE(reg=0)

@@ -1,0 +1,133 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from nbhelpers.data.interactions import Interactions
+from nbhelpers.sampling.batches import InBatch, PairBatches, UserBatches
+from nbhelpers.sampling.negatives import ExactNegatives
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def interactions():
+    """User u has the items 10 * u to 10 * u + 4, so that a pair mixed up shows."""
+    users = np.repeat(np.arange(5), 5)
+    return Interactions(users, 10 * users + np.tile(np.arange(5), 5), n_users=5, n_items=50)
+
+
+def batches_of(interactions, **settings):
+    settings = {"batch_size": 4, "n_negatives": 3, "generator": seeded(), **settings}
+    return PairBatches(interactions, ExactNegatives(interactions), **settings)
+
+
+def pairs_of(batches):
+    return [
+        pair
+        for user_idx, item_idx, *_ in batches
+        for pair in zip(user_idx.tolist(), item_idx.tolist(), strict=True)
+    ]
+
+
+def both(interactions):
+    return [
+        batches_of(interactions),
+        InBatch(interactions, batch_size=4, generator=seeded()),
+    ]
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["with negatives", "in batch"])
+def test_each_pass_holds_every_positive_once_in_another_order(interactions, kind):
+    batches = both(interactions)[kind]
+    expected = list(zip(*[side.tolist() for side in interactions.pairs()], strict=True))
+    first, second = pairs_of(batches), pairs_of(batches)
+    assert sorted(first) == sorted(second) == expected
+    assert first != expected
+    assert first != second
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["with negatives", "in batch"])
+def test_the_length_counts_batches_and_the_last_is_short(interactions, kind):
+    batches = both(interactions)[kind]
+    assert len(batches) == 7
+    assert [len(batch[0]) for batch in batches] == [4, 4, 4, 4, 4, 4, 1]
+
+
+def test_negatives_belong_to_the_user_of_their_row(interactions):
+    for user_idx, _, negatives in batches_of(interactions):
+        assert negatives.shape == (len(user_idx), 3)
+        assert not interactions.contains(user_idx.unsqueeze(1), negatives).any()
+
+
+def test_negatives_are_redrawn_in_each_pass(interactions):
+    batches = batches_of(interactions, batch_size=25, n_negatives=1)
+
+    def by_pair():
+        [(_, item_idx, negatives)] = batches
+        return negatives[item_idx.argsort()].flatten().tolist()
+
+    first, second = by_pair(), by_pair()
+    assert sum(a == b for a, b in zip(first, second, strict=True)) < 10
+
+
+def test_the_seed_decides_all_passes(interactions):
+    one, two = batches_of(interactions), batches_of(interactions)
+    for _ in range(2):
+        for first, second in zip(one, two, strict=True):
+            assert all(torch.equal(*sides) for sides in zip(first, second, strict=True))
+
+
+def test_log_q_is_the_frequency_of_an_item_among_the_positives():
+    built = Interactions([0, 1, 2, 0], [0, 0, 0, 1], n_users=3, n_items=3)
+    log_q = InBatch(built, batch_size=2, generator=seeded()).log_q
+    assert log_q.tolist() == pytest.approx([math.log(3 / 4), math.log(1 / 4), -math.inf])
+
+
+@pytest.mark.parametrize("setting", ["batch_size", "n_negatives"])
+def test_sizes_below_one_are_refused(interactions, setting):
+    with pytest.raises(ValueError, match=f"{setting} must be at least 1, got 0"):
+        batches_of(interactions, **{setting: 0})
+
+
+def test_nothing_to_train_on_is_refused():
+    none = np.array([], dtype=int)
+    empty = Interactions(none, none, n_users=1, n_items=1)
+    with pytest.raises(ValueError, match="there is no positive to train on"):
+        InBatch(empty, batch_size=1, generator=seeded())
+
+
+@pytest.fixture
+def uneven():
+    """User 1 has no item; the others have some, which say whose they are."""
+    return Interactions([0, 0, 2, 3, 3, 3], [0, 1, 20, 30, 31, 32], n_users=4, n_items=40)
+
+
+def test_each_user_comes_once_a_pass_with_all_positives(uneven):
+    batches = UserBatches(uneven, batch_size=2, generator=seeded(3))
+    assert len(batches) == 2
+    wanted = {0: [0, 1], 2: [20], 3: [30, 31, 32]}
+    for _ in range(3):
+        users, rows = (torch.cat(parts) for parts in zip(*batches, strict=True))
+        assert rows.shape == (3, 40)
+        assert rows.dtype == torch.float32
+        found = {int(user): row.nonzero() for user, row in zip(users, rows, strict=True)}
+        assert {user: items.flatten().tolist() for user, items in found.items()} == wanted
+        assert rows.max() == 1
+
+
+def test_users_come_in_another_order_in_each_pass(interactions):
+    batches = UserBatches(interactions, batch_size=2, generator=seeded())
+    orders = [tuple(torch.cat([users for users, _ in batches]).tolist()) for _ in range(5)]
+    assert len(set(orders)) > 1
+    assert {tuple(sorted(order)) for order in orders} == {(0, 1, 2, 3, 4)}
+
+
+def test_users_without_positives_are_refused_when_nobody_has_any():
+    nothing = np.array([], dtype=np.int64)
+    nobody = Interactions(nothing, nothing, n_users=2, n_items=2)
+    with pytest.raises(ValueError, match="there is no positive to train on"):
+        UserBatches(nobody, batch_size=2, generator=seeded())

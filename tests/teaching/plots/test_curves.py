@@ -1,0 +1,55 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from nbhelpers.teaching.plots.curves import plot_bands, plot_ladder
+from nbhelpers.teaching.plots.figure import GREY
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+LADDER = {
+    "EASE": {0: (0.1, (0.05, 0.2)), 5: (0.3, (0.25, 0.4))},
+    "popularity": {0: (0.15, (0.1, 0.2)), 5: (0.15, (0.1, 0.2))},
+}
+
+
+def test_ladder_draws_scores_and_intervals_of_each_method_in_each_panel():
+    ax = plot_ladder({"left": LADDER, "right": LADDER}, xlabel="likes", ylabel="recall")
+    panels = ax.figure.axes
+    assert [panel.get_title() for panel in panels] == ["left", "right"]
+    for panel in panels:
+        drawn = {line.get_label(): line.get_ydata() for line in panel.lines}
+        assert list(drawn["EASE"]) == [0.1, 0.3]
+        assert list(drawn["popularity"]) == [0.15, 0.15]
+        bars = [segment[:, 1].tolist() for segment in panel.collections[0].get_segments()]
+        assert bars == [[0.05, 0.2], [0.25, 0.4]]
+        assert [label.get_text() for label in panel.get_xticklabels()] == ["0", "5"]
+
+
+def test_the_last_method_of_a_ladder_is_the_dashed_baseline():
+    ax = plot_ladder({"only": LADDER}, xlabel="likes", ylabel="recall")
+    looks = {line.get_label(): (line.get_color(), line.get_linestyle()) for line in ax.lines}
+    assert looks["popularity"] == (GREY, "--")
+    assert looks["EASE"][1] == "-"
+
+
+def test_bands_go_from_the_lowest_to_the_highest_run_around_the_mean():
+    runs = np.array([[1.0, 2.0, 6.0], [3.0, 2.0, 0.0]])
+    ax = plot_bands({"some": runs}, xlabel="round", title="finding")
+    (line,) = ax.lines
+    assert line.get_xdata().tolist() == [1, 2, 3]
+    assert line.get_ydata().tolist() == [2, 2, 3]
+    corners = ax.collections[0].get_paths()[0].vertices
+    for step, low, high in ((1, 1, 3), (2, 2, 2), (3, 0, 6)):
+        at = corners[corners[:, 0] == step, 1]
+        assert (at.min(), at.max()) == (low, high)
+
+
+def test_bands_use_the_axes_given():
+    ax = plt.subplots()[1]
+    assert plot_bands({"some": np.ones((2, 3))}, xlabel="round", title="finding", ax=ax) is ax

@@ -1,0 +1,140 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from nbhelpers.teaching.plots import comparisons, curves, figure, maps
+from nbhelpers.training.fit import History
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_stays():
+    plt.switch_backend("agg")
+    yield
+    plt.close("all")
+
+
+HISTORY = History([1.2, 0.9, 0.8], [1.1, 0.95, 0.97]).frame()
+DRAW = {
+    "history": lambda ax: curves.plot_history(HISTORY, baseline=0.9, ax=ax),
+    "matrix": lambda ax: maps.plot_rating_matrix(
+        pd.DataFrame({"user_id": [1, 1, 2], "item_id": [5, 6, 5], "rating": [3.0, 4, 5]}),
+        titles={5: "Five", 6: "Six"},
+        ax=ax,
+    ),
+    "map": lambda ax: maps.plot_factor_map(np.eye(2), ["one", "two"], ax=ax),
+    "comparison": lambda ax: comparisons.plot_comparison(
+        {"a": 1.0, "b": 2.0},
+        xlabel="MSE (stars²)",
+        title="a wins",
+        errors=[(0.5, 1.2), (1, 3)],
+        ax=ax,
+    ),
+}
+
+
+@pytest.mark.parametrize("draw", DRAW.values(), ids=DRAW.keys())
+def test_every_axis_has_a_name_and_the_title_says_something(draw):
+    ax = draw(None)
+    assert ax.get_title()
+    assert ax.get_xlabel()
+    assert ax.get_ylabel() or len(ax.get_yticklabels()) == 2
+
+
+@pytest.mark.parametrize("draw", DRAW.values(), ids=DRAW.keys())
+def test_given_axes_are_used(draw):
+    ax = plt.subplots()[1]
+    assert draw(ax) is ax
+
+
+def test_history_draws_both_losses_and_the_baseline():
+    ax = curves.plot_history(HISTORY, baseline=0.9)
+    drawn = {line.get_label(): line.get_ydata() for line in ax.lines}
+    np.testing.assert_allclose(drawn["training"], [1.2, 0.9, 0.8])
+    np.testing.assert_allclose(drawn["validation"], [1.1, 0.95, 0.97])
+    assert set(drawn["baseline"]) == {0.9}
+
+
+def test_the_dashed_line_is_called_by_its_name():
+    comparison = comparisons.plot_comparison(
+        {"EASE": 0.2}, xlabel="MAP", title="", baseline=0.1, baseline_name="popularity"
+    )
+    history = curves.plot_history(HISTORY, baseline=0.9, baseline_name="mean rating")
+    assert [text.get_text() for text in comparison.get_legend().get_texts()] == ["popularity"]
+    assert history.get_legend().get_texts()[-1].get_text() == "mean rating"
+
+
+def test_intervals_end_where_they_should():
+    ax = DRAW["comparison"](None)
+    ends = ax.containers[0].lines[2][0].get_segments()
+    np.testing.assert_allclose(ends, [[[0.5, 0], [1.2, 0]], [[1, 1], [3, 1]]])
+
+
+def test_course_map_names_every_stage():
+    drawn = " ".join(text.get_text() for text in maps.plot_course_map().texts)
+    assert all(stage in drawn for stage in ("data", "split", "model", "training", "evaluation"))
+
+
+def test_rating_matrix_refuses_a_pair_that_comes_twice():
+    twice = pd.DataFrame({"user_id": [1, 1], "item_id": [5, 5], "rating": [1.0, 5.0]})
+    with pytest.raises(ValueError, match="duplicate"):
+        maps.plot_rating_matrix(twice)
+
+
+def test_factor_map_wants_one_label_for_each_point():
+    with pytest.raises(ValueError, match=r"got \(2, 2\), 1"):
+        maps.plot_factor_map(np.eye(2), ["one"])
+
+
+def test_factor_map_labels_do_not_overlap_and_those_without_room_are_left_out():
+    crowd = np.random.default_rng(0).normal(size=(60, 2))
+    ax = maps.plot_factor_map(crowd, [f"A film with a long title ({k})" for k in range(60)])
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert 10 < len(boxes) < 60
+    for place, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:place])
+
+
+def test_factor_map_names_every_point_where_there_is_room():
+    ax = maps.plot_factor_map(np.eye(3)[:, :2] * 9, ["one", "two", "three"])
+    assert [text.get_text() for text in ax.texts] == ["one", "two", "three"]
+
+
+GROWTH = {
+    "seconds": {"loop": [1.0, 10.0, 100.0], "look-up": [1.0, 2.0, 3.0]},
+    "memory (MB)": {"loop": [2.0, 4.0, 8.0], "look-up": [1.0, 1.0, 1.0]},
+}
+
+
+def growth_panels():
+    ax = curves.plot_growth([1, 10, 100], GROWTH, xlabel="films", title="The loop grows faster")
+    return ax.figure.axes
+
+
+def test_growth_draws_a_panel_for_each_cost_and_names_it():
+    assert [ax.get_ylabel() for ax in growth_panels()] == ["seconds", "memory (MB)"]
+
+
+def test_growth_is_drawn_on_logarithmic_axes():
+    scales = [(ax.get_xscale(), ax.get_yscale()) for ax in growth_panels()]
+    assert scales == [("log", "log"), ("log", "log")]
+
+
+def test_growth_draws_each_way_and_names_it_in_the_legend():
+    for ax, ways in zip(growth_panels(), GROWTH.values(), strict=True):
+        named = [text.get_text() for text in ax.get_legend().get_texts()]
+        assert named == ["loop", "look-up"]
+        assert [list(line.get_ydata()) for line in ax.lines] == list(ways.values())
+
+
+def test_show_keeps_the_text_and_closes_the_figure(monkeypatch):
+    shown = []
+    monkeypatch.setattr(figure, "display", lambda figure, metadata: shown.append(metadata))
+    figure.show(curves.plot_history(HISTORY), alt="Loss falls for two epochs, then rises.")
+    assert shown == [{"image/png": {"alt": "Loss falls for two epochs, then rises."}}]
+    assert plt.get_fignums() == []
+
+
+def test_show_wants_a_text():
+    with pytest.raises(ValueError, match="alt must say what the figure shows, got 'a plot'"):
+        figure.show(curves.plot_history(HISTORY), alt="a plot")
