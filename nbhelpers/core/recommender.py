@@ -1,14 +1,44 @@
-"""The one door through which scores leave a model: some users at a time, and checked."""
+"""The contract of a recommender, and the one door through which its scores leave, checked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from torch import Tensor, nn
+
+
+class Positives(Protocol):
+    """Sparse rows of positives, as ``Interactions`` are: what core and models need to know."""
+
+    @property
+    def n_users(self) -> int:
+        """Rows."""
+
+    @property
+    def n_items(self) -> int:
+        """Columns."""
+
+    @property
+    def indptr(self) -> NDArray[np.int64]:
+        """Where each row starts in ``indices``, shape (n_users + 1,)."""
+
+    @property
+    def indices(self) -> NDArray[Any]:
+        """Items of all rows, ascending within a row, shape (n_positives,)."""
+
+    @property
+    def user_counts(self) -> NDArray[np.int64]:
+        """Positives of each row, shape (n_users,)."""
+
+    def to_scipy(self) -> csr_matrix:
+        """The rows as a matrix of ones."""
 
 
 class Recommender(Protocol):
@@ -16,6 +46,37 @@ class Recommender(Protocol):
 
     def score_users(self, user_idx: Tensor) -> Tensor:
         """Score of every item, shape (batch, n_items), higher is better."""
+        ...
+
+
+@runtime_checkable
+class FoldsIn(Recommender, Protocol):
+    """A model that takes in users it was not trained on, from their positives, without training."""
+
+    def fold_in(self, interactions: Positives) -> Recommender:
+        """Recommender whose user k is row k of ``interactions``."""
+        ...
+
+
+@runtime_checkable
+class Explains(Recommender, Protocol):
+    """A model whose score of an item is a sum over the user's positives."""
+
+    def explain(self, item_idx: int, interactions: Positives) -> Tensor:
+        """Part of each positive of row 0 in the score of an item, shape (n_positives,)."""
+        ...
+
+
+@runtime_checkable
+class HasVectors(Recommender, Protocol):
+    """A model whose scores rank items as the products of a user's and the items' vectors do."""
+
+    def user_vectors(self, user_idx: Tensor) -> Tensor:
+        """Vectors of users, shape (batch, d)."""
+        ...
+
+    def item_vectors(self, item_idx: Tensor) -> Tensor:
+        """Vectors of items, shape (batch, d)."""
         ...
 
 

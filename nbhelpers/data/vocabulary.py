@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+_WHOLE_NUMBERS = re.compile(r"(u?int|U?Int)(8|16|32|64)")
 
 
 class Vocabulary:
@@ -47,6 +50,36 @@ class Vocabulary:
         self.ids = values.sort_values()
         self.unknown = len(self.ids)
         self.n_rows = len(self.ids) + 1
+
+    def to_json(self) -> dict[str, Any]:
+        """The ids and their type, as JSON can hold them.
+
+        Raises
+        ------
+        ValueError
+            If the ids are neither whole numbers nor text.
+        """
+        ids, dtype = self.ids.tolist(), str(self.ids.dtype)
+        if _WHOLE_NUMBERS.fullmatch(dtype):
+            return {"type": dtype, "ids": ids}
+        if all(isinstance(raw_id, str) for raw_id in ids):
+            return {"type": "text", "ids": ids}
+        raise ValueError(f"ids must be whole numbers or text to be stored, got {dtype}")
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """The vocabulary that ``to_json`` described.
+
+        Raises
+        ------
+        ValueError
+            If the ids are not in the order of their rows.
+        """
+        dtype = stored["type"] if _WHOLE_NUMBERS.fullmatch(stored["type"]) else None
+        vocabulary = cls(pd.Series(stored["ids"], dtype=dtype))
+        if vocabulary.ids.tolist() != stored["ids"]:
+            raise ValueError("the ids are not in the order of their rows")
+        return vocabulary
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nbhelpers.models.dot_product import YRange, sigmoid_range
+from nbhelpers.core.folded import YRange, sigmoid_range
 from nbhelpers.models.embeddings import small_embedding
 
 CHUNK_SIZE = 65_536  # of a network, when it scores every item: 26 MB at 100 hidden numbers

@@ -4,35 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 
+from nbhelpers.core.folded import YRange, sigmoid_range
 from nbhelpers.models.embeddings import small_embedding
-
-YRange = tuple[float, float]
-
-
-def sigmoid_range(score: Tensor, low: float, high: float) -> Tensor:
-    """Score squeezed into the open interval from ``low`` to ``high``.
-
-    Parameters
-    ----------
-    score : Tensor of float, any shape
-    low, high : float
-        Ends of the interval, in stars; they are approached, never reached.
-
-    Returns
-    -------
-    Tensor of float, same shape
-
-    Raises
-    ------
-    ValueError
-        If ``low`` is not below ``high``.
-    """
-    if low >= high:
-        raise ValueError(f"low must be below high, got {low} and {high}")
-    return torch.sigmoid(score) * (high - low) + low
 
 
 class DotProduct(nn.Module):

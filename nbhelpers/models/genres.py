@@ -9,9 +9,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from nbhelpers.core.folded import YRange
 from nbhelpers.data.datasets.movielens import GENRE_PREFIX
 from nbhelpers.models.collab_nn import CollabNN, hidden_layers
-from nbhelpers.models.dot_product import DotProductBias, YRange
+from nbhelpers.models.dot_product import DotProductBias
 
 PADDING = 0
 # A bag of n genres is the sum of its vectors over n to this power.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nbhelpers.models.dot_product import YRange, sigmoid_range
+from nbhelpers.core.folded import YRange, sigmoid_range
 from nbhelpers.models.embeddings import small_embedding
 
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
-from nbhelpers.models.dot_product import DotProductBias, YRange
+from nbhelpers.core.folded import YRange
+from nbhelpers.models.dot_product import DotProductBias
 from nbhelpers.models.embeddings import small_embedding
 
 

@@ -9,12 +9,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from nbhelpers.core.folded import FoldedRows, FoldedVectors
 from nbhelpers.core.recommender import Recommender
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.serving.fold_in_solvers import (
-    FoldedRows,
-    FoldedVectors,
     Ridge,
     check_items,
     item_rows,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from nbhelpers.core.folded import in_range
 from nbhelpers.core.padding import padded_blocks
 from nbhelpers.core.recommender import evaluation_mode, scores_of
 from nbhelpers.data.interactions import Interactions
@@ -38,62 +38,6 @@ class Ridge(NamedTuple):
     lift: float = 3.0
     reg: float = 10.0
     unobserved_weight: float = 0.0
-
-
-class FoldedVectors:
-    """Recommender for newcomers who have a vector: its products with the items' are the scores.
-
-    Parameters
-    ----------
-    user_vectors : Tensor of float, shape (n_users, d)
-    item_vectors : Tensor of float, shape (n_items, d)
-    y_range : (float, float), optional
-        Range of the scores.
-    """
-
-    def __init__(
-        self,
-        user_vectors: Tensor,
-        item_vectors: Tensor,
-        *,
-        y_range: tuple[float, float] | None = None,
-    ) -> None:
-        self.user_vectors, self.item_vectors, self.y_range = user_vectors, item_vectors, y_range
-        self.device = item_vectors.device
-
-    def score_users(self, user_idx: Tensor) -> Tensor:
-        """Score of every item, shape (batch, n_items), of newcomers, shape (batch,)."""
-        return ranged(self.user_vectors[user_idx] @ self.item_vectors.T, self.y_range)
-
-
-class FoldedRows:
-    """Recommender for newcomers whose scores add up from their positives, one row for each.
-
-    Parameters
-    ----------
-    histories : Interactions
-    item_rows : ndarray or csr_matrix of float, shape (n_items, n_items)
-        Row i is what having item i says about all items.
-    item_counts : Tensor of float, shape (n_items,)
-        Popularity, the scores of newcomers without positives.
-    """
-
-    def __init__(
-        self,
-        histories: Interactions,
-        item_rows: NDArray[Any] | csr_matrix,
-        item_counts: Tensor,
-    ) -> None:
-        self._seen, self.item_rows, self.item_counts = histories.to_scipy(), item_rows, item_counts
-
-    def score_users(self, user_idx: Tensor) -> Tensor:
-        """Score of every item, shape (batch, n_items), of newcomers, shape (batch,)."""
-        seen = self._seen[user_idx.cpu().numpy()]
-        scores = seen @ self.item_rows
-        dense = scores.toarray() if isinstance(scores, csr_matrix) else scores
-        cold = torch.from_numpy(np.diff(seen.indptr) == 0).unsqueeze(1)  # (batch, 1)
-        full = torch.where(cold, self.item_counts, torch.from_numpy(np.asarray(dense)))
-        return full.to(user_idx.device)
 
 
 class Start(NamedTuple):
@@ -214,7 +158,7 @@ def ridge_start(model: Any, ridge: Ridge, *, n_items: int, n_users: int | None) 
         users = model.user_vectors(torch.arange(n_users, device=scores.device))
         vectors = model.item_vectors(torch.arange(n_items, device=scores.device))
     y_range = getattr(model, "y_range", None)
-    _check_product(ranged(users[: len(scores)] @ vectors.T, y_range), scores, model)
+    _check_product(in_range(users[: len(scores)] @ vectors.T, y_range), scores, model)
     free = _varies(users) & _varies(vectors)
     return Start(
         mean=users.mean(dim=0),
@@ -259,11 +203,3 @@ def _check_product(products: Tensor, scores: Tensor, model: object) -> None:
             f"scores of {type(model).__name__} are not the products of its user_vectors and "
             "item_vectors: a newcomer's vector cannot be solved for"
         )
-
-
-def ranged(score: Tensor, y_range: tuple[float, float] | None) -> Tensor:
-    """Score as a model with that ``y_range`` gives it."""
-    if y_range is None:
-        return score
-    low, high = y_range
-    return torch.sigmoid(score) * (high - low) + low

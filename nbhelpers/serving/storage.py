@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
-import pandas as pd
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor, nn
 
+from nbhelpers.core.sealed_folder import DESCRIPTION, ModelFileError, publish, read
 from nbhelpers.data.vocabulary import Vocabulary
-from nbhelpers.serving.storage_files import DESCRIPTION, ModelFileError, publish, read
 
 _SETTING = "setting:"  # before the name of a tensor that belongs to the settings
-_WHOLE_NUMBERS = re.compile(r"(u?int|U?Int)(8|16|32|64)")
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -79,8 +76,8 @@ def save_model(
     content = {
         "model": type(model).__name__,
         "settings": plain,
-        "users": _ids(users, "users"),
-        "items": _ids(items, "items"),
+        "users": users.to_json(),
+        "items": items.to_json(),
     }
     if feature_names is not None:
         content["feature_names"] = _names(feature_names)
@@ -121,7 +118,10 @@ def load_model(
         chosen = _chosen(kind, content["model"])
         model = _built(chosen, content["settings"], tensors_from_bytes(blob)).eval()
         names = {side: tuple(each) for side, each in content.get("feature_names", {}).items()}
-        users, items = _vocabulary(content["users"]), _vocabulary(content["items"])
+        users, items = (
+            Vocabulary.from_json(content["users"]),
+            Vocabulary.from_json(content["items"]),
+        )
         return StoredModel(model, users, items, names)
     except (ValueError, KeyError, SafetensorError) as error:
         raise ModelFileError(f"{folder / DESCRIPTION} cannot be loaded: {error}") from error
@@ -170,23 +170,6 @@ def _names(feature_names: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
                 f"feature_names must map text to sequences of text, got {feature_names[side]!r:.60}"
             )
     return names
-
-
-def _ids(vocabulary: Vocabulary, name: str) -> dict[str, Any]:
-    ids, dtype = vocabulary.ids.tolist(), str(vocabulary.ids.dtype)
-    if _WHOLE_NUMBERS.fullmatch(dtype):
-        return {"type": dtype, "ids": ids}
-    if all(isinstance(raw_id, str) for raw_id in ids):
-        return {"type": "text", "ids": ids}
-    raise ValueError(f"the ids of {name} must be whole numbers or text, got {dtype}")
-
-
-def _vocabulary(stored: Mapping[str, Any]) -> Vocabulary:
-    dtype = stored["type"] if _WHOLE_NUMBERS.fullmatch(stored["type"]) else None
-    vocabulary = Vocabulary(pd.Series(stored["ids"], dtype=dtype))
-    if vocabulary.ids.tolist() != stored["ids"]:
-        raise ValueError("the ids are not in the order of their rows")
-    return vocabulary
 
 
 def _chosen(kind: type[Model] | Mapping[str, type[Model]], name: str) -> type[Model]:

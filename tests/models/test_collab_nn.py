@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from nbhelpers.core.folded import sigmoid_range
 from nbhelpers.models.collab_nn import CollabNN, PairInput, embedding_size
-from nbhelpers.models.dot_product import DotProductBias, sigmoid_range
+from nbhelpers.models.dot_product import DotProductBias
 from nbhelpers.training.fit import fit, seed_everything
 
 PAIRS = torch.tensor([0, 5, 5, 2]), torch.tensor([8, 0, 3, 3])

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from nbhelpers.models.dot_product import DotProduct, DotProductBias, sigmoid_range
+from nbhelpers.core.folded import sigmoid_range
+from nbhelpers.models.dot_product import DotProduct, DotProductBias
 from nbhelpers.models.embeddings import Embedding, small_embedding
 
 PAIRS = torch.tensor([0, 5, 5, 2]), torch.tensor([8, 0, 3, 3])

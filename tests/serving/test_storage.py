@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from nbhelpers.core import sealed_folder
+from nbhelpers.core.sealed_folder import ModelFileError
 from nbhelpers.data.features import item_features
 from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.models.als import ALS
@@ -16,9 +18,7 @@ from nbhelpers.models.genres import DotProductGenres
 from nbhelpers.models.lightfm import LightFM
 from nbhelpers.models.matrix_factorization import MatrixFactorization
 from nbhelpers.models.ncf import GMF
-from nbhelpers.serving import storage_files
 from nbhelpers.serving.storage import load_model, save_model
-from nbhelpers.serving.storage_files import ModelFileError
 
 USERS, ITEMS = Vocabulary([30, 10, 20]), Vocabulary(["tt2", "tt10", "Amélie"])
 IDS = {"users": USERS, "items": ITEMS}
@@ -132,7 +132,7 @@ def test_text_that_looks_like_numbers_stays_text(model, tmp_path):
 
 @pytest.mark.parametrize("ids", [[1.5, 2.5], pd.to_datetime(["2020-01-01"]), [True, False]])
 def test_other_ids_are_refused(model, tmp_path, ids):
-    with pytest.raises(ValueError, match="ids of users must be whole numbers or text"):
+    with pytest.raises(ValueError, match="ids must be whole numbers or text"):
         save_model(model, tmp_path, settings=SETTINGS, users=Vocabulary(ids), items=ITEMS)
 
 
@@ -300,7 +300,7 @@ def test_a_planted_pickle_is_refused_and_not_run(folder, tmp_path, name, how):
 def test_ids_out_of_their_order_are_refused(folder):
     content = json.loads((folder / "model.json").read_text())
     content["users"]["ids"] = [30, 10, 20]
-    (folder / "model.json").write_text(storage_files._sealed(content))
+    (folder / "model.json").write_text(sealed_folder._sealed(content))
     with pytest.raises(ModelFileError, match="ids are not in the order of their rows"):
         load_model(folder, MatrixFactorization)
 
@@ -308,7 +308,7 @@ def test_ids_out_of_their_order_are_refused(folder):
 def test_a_pickle_with_forged_checksums_is_refused_and_not_run(folder, tmp_path):
     content = json.loads((folder / "model.json").read_text())
     kept = {key: content[key] for key in ("model", "settings", "users", "items")}
-    storage_files.publish(folder, kept, pickle.dumps(Trap(tmp_path / "sprung")))
+    sealed_folder.publish(folder, kept, pickle.dumps(Trap(tmp_path / "sprung")))
     with pytest.raises(ModelFileError, match="cannot be loaded"):
         load_model(folder, MatrixFactorization)
     assert not (tmp_path / "sprung").exists()
@@ -317,14 +317,14 @@ def test_a_pickle_with_forged_checksums_is_refused_and_not_run(folder, tmp_path)
 def test_a_tensor_file_outside_the_folder_is_never_opened(folder):
     content = json.loads((folder / "model.json").read_text())
     content["tensors"]["sha256"] = "../../elsewhere"
-    (folder / "model.json").write_text(storage_files._sealed(content))
+    (folder / "model.json").write_text(sealed_folder._sealed(content))
     with pytest.raises(ModelFileError, match="names no tensor file"):
         load_model(folder, MatrixFactorization)
 
 
 def test_a_later_format_is_refused_by_its_number(folder):
     content = json.loads((folder / "model.json").read_text())
-    (folder / "model.json").write_text(storage_files._sealed({**content, "format": 2}))
+    (folder / "model.json").write_text(sealed_folder._sealed({**content, "format": 2}))
     with pytest.raises(ModelFileError, match="has format 2, and this version reads 1"):
         load_model(folder, MatrixFactorization)
 

@@ -1,4 +1,4 @@
-"""The folder of a stored model: two files that change together, checked whenever they are read."""
+"""A folder of one description and one tensor file that change together, checked when read."""
 
 from __future__ import annotations
 
