@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from nbhelpers.data.datasets import load
-from nbhelpers.data.datasets.fetching.cache import cache_home, fault_in
+from nbhelpers.data.datasets.fetching.cache import cache_home
+from nbhelpers.data.datasets.fetching.verify import fault_in
 from nbhelpers.data.datasets.load import (
     default_dataset,
     load_items,

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from nbhelpers.data.datasets.fetching.cache import cache_home, fault_in
+from nbhelpers.data.datasets.fetching.cache import cache_home
 from nbhelpers.data.datasets.fetching.fetch import fetch, fetch_from, source_of
+from nbhelpers.data.datasets.fetching.verify import fault_in
 from nbhelpers.data.datasets.registry import DATASETS
+from tests.data.datasets.fetching import fault_campaign
 from tests.data.datasets.fetching.fault_server import (
     FaultServer,
     tiny_dataset,
@@ -74,3 +76,8 @@ def test_real_files_in_the_cache_are_the_official_ones():
         pytest.skip("ml-100k is not in the cache: `make data` fetches it")
     assert fault_in(folder, DATASETS["ml-100k"]) is None
     assert (folder / "u.data").read_bytes().startswith(b"196\t242\t3\t881250949\n")
+
+
+@pytest.mark.slow
+def test_every_fault_of_the_campaign_is_survived(capsys):
+    assert fault_campaign.main() == 0, capsys.readouterr().out
