@@ -1,4 +1,4 @@
-"""One column at a time: ids, ratings and timestamps out of whatever a table holds."""
+"""One column of a table at a time: ids, ratings and timestamps, parsed and checked."""
 
 import re
 from typing import Any
@@ -16,7 +16,7 @@ DECIMAL_COMMA = r"\A[+-]?[0-9]*,[0-9]+\z"
 ISO_DATE = r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9].*)?\z"
 
 INTEGER_LIMIT = 2**63
-# A float counts every whole number up to here, and skips some above.
+# Below this, a float64 holds every whole number; 2**53 + 1 is read as 2**53.
 FLOAT_LIMIT = 2**53
 TIME_LIMIT = 4_102_444_800  # 2100-01-01, Unix seconds
 NUMBER_KINDS = ("integer", "floating", "mixed-integer-float", "decimal")
@@ -44,7 +44,8 @@ def parse_ids(column: "pd.Series[Any]") -> "pd.Series[Any]":
     Raises
     ------
     InvalidRatingsError
-        If an id is missing, or is neither a whole number nor text.
+        If an id is missing, is neither a whole number nor text, or is a float of 2**53 or more,
+        which may have been another number before it was rounded.
     """
     column = _complete(column)
     kind = pd.api.types.infer_dtype(column)
@@ -56,8 +57,10 @@ def parse_ids(column: "pd.Series[Any]") -> "pd.Series[Any]":
             return pd.Series(column.astype(str).to_numpy(dtype=object), dtype="str")
     elif kind == "floating":
         values = column.to_numpy(dtype=np.float64)
-        broken = (np.floor(values) != values) | (np.abs(values) > FLOAT_LIMIT)
-        _refuse(broken, column, "is not a whole number", "write ids as whole numbers or text")
+        cure = "write ids as whole numbers or text"
+        _refuse(np.floor(values) != values, column, "is not a whole number", cure)
+        inexact = np.abs(values) >= FLOAT_LIMIT
+        _refuse(inexact, column, "is a float too large to be exact", cure)
     else:
         raise InvalidRatingsError(
             f"column {column.name} holds {kind} values: write ids as whole numbers or text"

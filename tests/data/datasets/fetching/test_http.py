@@ -147,7 +147,9 @@ def test_bad_certificate_is_never_accepted(
         assert server.n_requests == 0
 
 
-def test_stranger_s_certificate_is_never_accepted(authority, cache, tmp_path, monkeypatch):
+def test_certificate_of_an_unknown_authority_is_never_accepted(
+    authority, cache, tmp_path, monkeypatch
+):
     trust(authority, tmp_path, monkeypatch)
     tls = secure_context(trustme.CA().issue_cert("127.0.0.1"))
     with FaultServer(send(ARCHIVE), tls=tls) as server:
