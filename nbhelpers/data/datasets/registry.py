@@ -48,7 +48,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A published data set: where it lies, what is taken from it, how it is recognized.
+    """A published data set: where it is, what is taken from it, how it is recognized.
 
     Attributes
     ----------

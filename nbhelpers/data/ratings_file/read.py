@@ -16,7 +16,7 @@ from nbhelpers.data.ratings_file.columns import (
 )
 from nbhelpers.data.ratings_file.formats import read_table
 
-# Other spellings, in lower case, that are accepted and said aloud.
+# Other spellings, in lower case, that are accepted and printed.
 KNOWN_SPELLINGS = {
     "user_id": ("user_id", "userid", "user"),
     "item_id": ("item_id", "itemid", "item", "movie_id", "movieid", "movie"),
@@ -183,8 +183,8 @@ def choose_columns(names: Sequence[str]) -> ColumnChoice:
             k for k, name in enumerate(names) if name.strip().lower() in spellings
         ]
         if len(found) > 1:
-            twins = _some([names[k] for k in found])
-            raise InvalidRatingsError(f"{len(found)} columns stand for {ours}, {twins}: keep one")
+            doubles = _some([names[k] for k in found])
+            raise InvalidRatingsError(f"{len(found)} columns stand for {ours}, {doubles}: keep one")
         if found:
             positions[ours] = found[0]
     _require(positions, names)

@@ -14,7 +14,7 @@ from nbhelpers.data.datasets.fetching.errors import DataUnavailableError, say
 
 
 def cache_home() -> Path:
-    """The cache folder: ``CF_CACHE_HOME``, else the usual place of the operating system."""
+    """The cache folder: ``CF_CACHE_HOME``, else a folder in the user's cache of the system."""
     named = os.environ.get("CF_CACHE_HOME")
     usual = platformdirs.user_cache_path("nbhelpers")
     return Path(named).expanduser().absolute() if named else usual
@@ -74,7 +74,7 @@ def staging_dir(folder: Path) -> Iterator[Path]:
 
 
 def publish(staging: Path, folder: Path) -> None:
-    """Rename a staging folder of complete files to ``folder``; what lay there goes only now."""
+    """Rename a staging folder of complete files to ``folder``, whose old files go only now."""
     if folder.is_symlink() or folder.exists():
         folder.rename(staging.with_name("replaced"))
     staging.rename(folder)

@@ -127,7 +127,7 @@ def _joined(text: str, edition: str) -> str:
 
 
 def _in_place(dataset: Dataset, cache: Path, home: Path | None, *, err: Exception) -> Path:
-    """Folder of ready files in the user's folder, used where it lies: nothing can be kept."""
+    """Ready files in the user's folder, used where they are because nothing can be kept."""
     reason = in_few_words(err)
     ready = ready_folder(home, dataset) if home else None
     if ready:

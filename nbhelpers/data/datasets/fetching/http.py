@@ -173,7 +173,7 @@ def in_words(err: requests.RequestException) -> str:
 
 
 def _causes(err: BaseException) -> Iterator[BaseException]:
-    """The error and all that lies behind it: causes, contexts, and errors inside arguments."""
+    """The error and all that is behind it: causes, contexts, and errors inside arguments."""
     waiting: list[object] = [err]
     seen: set[int] = set()
     while waiting:

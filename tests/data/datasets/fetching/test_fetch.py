@@ -32,6 +32,11 @@ def test_files_are_those_that_were_published(server: FaultServer, cache: Path):
     assert source_of(folder) == "GroupLens archive"
 
 
+def test_nothing_but_published_files_and_their_manifest_is_kept(server: FaultServer, cache: Path):
+    folder = fetch_from(tiny_dataset(server.address), cache=cache, home=None)
+    assert {path.name for path in folder.iterdir()} == {*FILES, "manifest.json"}
+
+
 def test_second_fetch_asks_nobody_and_says_nothing(server: FaultServer, cache: Path, capsys):
     dataset = tiny_dataset(server.address)
     fetch_from(dataset, cache=cache, home=None)

