@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -102,6 +102,27 @@ def refuse_twins_of(
     if (at >= 0).any():
         first = int((at >= 0).argmax())
         raise ValueError(_twins(unknown[first], known[at[first]]))
+
+
+def refuse_same_words(words: Sequence[str], *, what: str) -> None:
+    """Refuse words that differ only in upper and lower case, or in what nobody sees.
+
+    Parameters
+    ----------
+    words : sequence of str
+        None twice.
+    what : str
+        What the message calls them.
+
+    Raises
+    ------
+    ValueError
+    """
+    index = pd.Index(list(words), dtype=object)
+    folded = visible_form(index).str.casefold()
+    twins = index[folded.duplicated(keep=False)]
+    if len(twins):
+        raise ValueError(f"{what} must differ in more than case or blanks, got {first_of(twins)}")
 
 
 def visible_form(ids: pd.Index[Any]) -> pd.Index[Any]:

@@ -81,6 +81,6 @@ def _require_distinct(sorted_keys: Ints, order: Ints, ratings: pd.DataFrame) -> 
         user, item = (ratings[side].iloc[row] for side in ("user_id", "item_id"))
         raise ValueError(
             f"{len(repeated):,} of {len(order):,} rows repeat a pair, e.g. user_id {user} with "
-            f"item_id {item}, which could then be in two parts: keep one row of each first, for example "
-            f"ratings.drop_duplicates(['user_id', 'item_id'], keep='last')"
+            f"item_id {item}, which could then be in two parts: keep one row of each first, for "
+            f"example ratings.drop_duplicates(['user_id', 'item_id'], keep='last')"
         )
