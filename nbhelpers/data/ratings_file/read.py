@@ -1,9 +1,7 @@
 """Your own ratings table, checked row by row before anything is built on it."""
 
-import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -15,30 +13,7 @@ from nbhelpers.data.ratings_file.columns import (
     parse_times,
 )
 from nbhelpers.data.ratings_file.formats import read_table
-
-# Other spellings, in lower case, that are accepted and printed.
-KNOWN_SPELLINGS = {
-    "user_id": ("user_id", "userid", "user"),
-    "item_id": ("item_id", "itemid", "item", "movie_id", "movieid", "movie"),
-    "rating": ("rating",),
-    "timestamp": ("timestamp",),
-}
-REQUIRED = ("user_id", "item_id")
-
-
-class ColumnChoice(NamedTuple):
-    """Which of a table's columns are read, under which name, and which are left out."""
-
-    positions: dict[str, int]
-    renamed: dict[str, str]
-    dropped: list[str]
-
-    def remark(self) -> str:
-        """What the reader should know about names, in words; empty where nothing changed."""
-        parts = [f"{theirs} read as {ours}" for theirs, ours in self.renamed.items()]
-        if self.dropped:
-            parts.append(f"left out: {_some(self.dropped)}")
-        return ", ".join(parts)
+from nbhelpers.data.ratings_file.header import REQUIRED, ColumnChoice, choose_columns
 
 
 def read_ratings(
@@ -159,58 +134,6 @@ def describe_counts(ratings: pd.DataFrame) -> str:
     return f"{_count(len(ratings), rows)} by {_count(users, 'user')} of {_count(items, 'item')}"
 
 
-def choose_columns(names: Sequence[str]) -> ColumnChoice:
-    """Find the fixed columns among ``names``, under their own or another well-known spelling.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Column names of a table.
-
-    Returns
-    -------
-    ColumnChoice
-        Position of each fixed column that is there.
-
-    Raises
-    ------
-    InvalidRatingsError
-        If ``user_id`` or ``item_id`` is not there, or a column is there twice.
-    """
-    positions: dict[str, int] = {}
-    for ours, spellings in KNOWN_SPELLINGS.items():
-        found = [k for k, name in enumerate(names) if name == ours] or [
-            k for k, name in enumerate(names) if name.strip().lower() in spellings
-        ]
-        if len(found) > 1:
-            doubles = _some([names[k] for k in found])
-            raise InvalidRatingsError(f"{len(found)} columns stand for {ours}, {doubles}: keep one")
-        if found:
-            positions[ours] = found[0]
-    _require(positions, names)
-    renamed = {names[k]: ours for ours, k in positions.items() if names[k] != ours}
-    taken = set(positions.values())
-    dropped = [name for k, name in enumerate(names) if k not in taken and name]
-    return ColumnChoice(positions, renamed, dropped)
-
-
-def _require(positions: dict[str, int], names: Sequence[str]) -> None:
-    absent = [ours for ours in REQUIRED if ours not in positions]
-    if not absent:
-        return
-    if names and all(re.fullmatch(r"[\d.\s:-]+", name) for name in names):
-        raise InvalidRatingsError(
-            f"no header, the first line is {_some(names)}: "
-            "write user_id,item_id,rating,timestamp above it"
-        )
-    spare = [name for k, name in enumerate(names) if k not in positions.values()]
-    example = spare[0] if spare else "yours"
-    raise InvalidRatingsError(
-        f"no column {absent[0]} among {_some(names)}: rename the one that holds it, "
-        f'frame.rename(columns={{"{example}": "{absent[0]}"}}), and pass it to check_ratings'
-    )
-
-
 def _to_frame(table: Any, choice: ColumnChoice) -> pd.DataFrame:
     chosen = table.select(list(choice.positions.values())).rename_columns(list(choice.positions))
     try:
@@ -256,8 +179,3 @@ def _valid_range(rating_range: tuple[float, float] | None) -> tuple[float, float
 
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(name[:40] for name in names[:3])
-    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
