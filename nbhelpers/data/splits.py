@@ -43,6 +43,13 @@ def random_split(
     ValueError
         If a share is not between 0 and 1, an id is missing, a pair comes twice, or a part would
         be empty.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"user_id": [1, 1, 2, 2, 2], "item_id": [7, 8, 7, 8, 9]})
+    >>> train, valid = random_split(log, valid_frac=0.4, rng=0)
+    >>> len(train), len(valid)
+    (3, 2)
     """
     shares = _shares(valid_frac, test_frac)
     order = Pairs(ratings).order
@@ -77,6 +84,13 @@ def stratified_split(
     ValueError
         If a share is not between 0 and 1, an id is missing, a pair comes twice, or a part would
         be empty.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"user_id": [1, 1, 2, 2, 2, 2], "item_id": [7, 8, 6, 7, 8, 9]})
+    >>> train, valid = stratified_split(log, valid_frac=0.5, rng=0)
+    >>> valid["user_id"].tolist()
+    [1, 2, 2]
     """
     shares = _shares(valid_frac, test_frac)
     pairs = Pairs(ratings)
@@ -110,6 +124,14 @@ def leave_last_out(ratings: pd.DataFrame, *, n_parts: int = 2, rng: Rng) -> list
     ValueError
         If ``n_parts`` is neither 2 nor 3, an id is missing, a timestamp is missing or no whole
         number, a pair comes twice, or a part would be empty.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"user_id": [1, 1, 2, 2], "item_id": [7, 8, 7, 9]})
+    >>> log["timestamp"] = [30, 20, 10, 40]
+    >>> train, valid = leave_last_out(log, rng=0)
+    >>> valid["item_id"].tolist()
+    [7, 9]
     """
     if n_parts not in (2, 3):
         raise ValueError(f"n_parts must be 2 or 3, got {n_parts}")
@@ -148,6 +170,14 @@ def temporal_split(
     ValueError
         If a share is not between 0 and 1, an id is missing, a timestamp is missing or no whole
         number, a pair comes twice, or a part would be empty.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"user_id": [1, 1, 2, 2], "item_id": [7, 8, 7, 9]})
+    >>> log["timestamp"] = [30, 20, 10, 40]
+    >>> train, valid = temporal_split(log, valid_frac=0.25)
+    >>> valid["timestamp"].tolist()
+    [40]
     """
     shares = _shares(valid_frac, test_frac)
     Pairs(ratings)  # checks them
@@ -187,6 +217,13 @@ def cold_split(
     ValueError
         If ``by`` is another column, a share is not between 0 and 1, an id is missing, a pair
         comes twice, or a part would be empty.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"user_id": [1, 1, 2, 3], "item_id": [7, 8, 7, 7]})
+    >>> train, valid = cold_split(log, by="user_id", valid_frac=0.34, rng=0)
+    >>> set(train["user_id"]) & set(valid["user_id"])
+    set()
     """
     if by not in ("user_id", "item_id"):
         raise ValueError(f"by must be 'user_id' or 'item_id', got {by!r}")
