@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MEANT = {"tags": ["raises-exception"]}
+COMPARED = {"tags": ["nbval-check-output"]}
 NOTEBOOKS = {
     "good": ["1 + 1", "import sys; print('a warning', file=sys.stderr)"],
     "wrong_magic": ["%notmagic; raise TypeError"],
@@ -24,6 +25,8 @@ NOTEBOOKS = {
         "2",
     ],
     "dies": ["import os; os._exit(1)", "2"],
+    "compared": [("print(0.807)", COMPARED, "0.807\n")],
+    "changed_digit": [("print(0.807)", COMPARED, "0.817\n")],
     "meant": [("1 / 0", MEANT)],
     "meant_and_fine": [("1 / 1", MEANT)],
     "meant_and_too_long": [("import time; time.sleep(60)", MEANT)],
@@ -33,8 +36,13 @@ NOTEBOOKS = {
 def write(path, cells):
     made = []
     for cell in cells:
-        source, metadata = cell if isinstance(cell, tuple) else (cell, {})
-        made.append(nbformat.v4.new_code_cell(source, metadata=metadata))
+        source, metadata, *stored = cell if isinstance(cell, tuple) else (cell, {})
+        outputs = [nbformat.v4.new_output("stream", text=text) for text in stored]
+        made.append(
+            nbformat.v4.new_code_cell(
+                source, metadata=metadata, outputs=outputs, execution_count=len(made) + 1
+            )
+        )
     nbformat.write(nbformat.v4.new_notebook(cells=made), path)
 
 
@@ -58,9 +66,13 @@ def verdicts(tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("name", ["good", "meant"])
+@pytest.mark.parametrize("name", ["good", "meant", "compared"])
 def test_notebook_that_runs_as_meant_is_green(verdicts, name):
     assert set(verdicts[name]) == {"passed"}
+
+
+def test_changed_digit_in_a_compared_output_is_red(verdicts):
+    assert "Cell outputs differ" in verdicts["changed_digit"][0]
 
 
 @pytest.mark.parametrize(
