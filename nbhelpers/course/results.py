@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import torch
 from filelock import FileLock
+
+if TYPE_CHECKING:
+    import torch
 
 KEY = ["notebook", "model", "dataset", "split", "metric"]
 NUMBERS = ["value", "low", "high", "n_seeds", "train_seconds", "eval_seconds", "n_parameters"]
@@ -86,6 +89,10 @@ def device_in_use() -> str:
     str
         "cuda", "mps" or "cpu", whatever the variable ``CF_DEVICE`` asks for.
     """
+    if "torch" not in sys.modules:
+        return "cpu"
+    import torch
+
     if torch.cuda.is_initialized() and torch.cuda.max_memory_allocated() > 0:
         return "cuda"
     if torch.backends.mps.is_available() and torch.mps.current_allocated_memory() > 0:
