@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from nbhelpers.data.datasets.movielens import GENRE_PREFIX, year_from_title
+from nbhelpers.data.raw_ids import refuse_same_words
 from nbhelpers.data.vocabulary import Vocabulary, align_metadata
 
 UNKNOWN = "unknown"
@@ -222,7 +223,9 @@ def _genres(items: pd.DataFrame) -> pd.DataFrame:
     if flags.empty or len(odd):
         found = f"{odd[0]} does not" if len(odd) else f"got {list(items.columns)[:3]}"
         raise ValueError(f"columns {GENRE_PREFIX}... that hold 0 and 1 are required, {found}")
-    return (flags == 1).rename(columns=lambda name: f"genre: {name.removeprefix(GENRE_PREFIX)}")
+    names = [name.removeprefix(GENRE_PREFIX).strip() for name in flags.columns]
+    refuse_same_words(names, what="genres")
+    return (flags == 1).set_axis([f"genre: {name}" for name in names], axis=1)
 
 
 def _decades(items: pd.DataFrame) -> pd.DataFrame:
@@ -252,6 +255,7 @@ def _one_of(words: pd.Series[str], kind: str, values: Sequence[str] = ()) -> pd.
     """One column for each value, the unknown last; a row has a single True."""
     known = words.replace("", UNKNOWN).fillna(UNKNOWN)
     found = values or sorted(set(known) - {UNKNOWN})
+    refuse_same_words(found, what=f"values of {kind}")
     return pd.DataFrame(
         {f"{kind}: {value}": (known == value).astype(bool) for value in (*found, UNKNOWN)}
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeVar
 
-HOME = "https://files.grouplens.org/datasets/movielens"
+GROUPLENS = "https://files.grouplens.org/datasets/movielens"
 
 Value = TypeVar("Value")
 
@@ -40,10 +40,15 @@ class Package:
     wheel_bytes: int
     tables: Mapping[str, Table]
 
+    @property
+    def title(self) -> str:
+        """Name and version, as the reader sees them."""
+        return f"package {self.name} {self.version}"
+
 
 @dataclass(frozen=True)
 class Dataset:
-    """A published data set: where it lies, what is taken from it, how it is recognized.
+    """A published data set: where it is, what is taken from it, how it is recognized.
 
     Attributes
     ----------
@@ -77,6 +82,11 @@ class Dataset:
     edition: str | None = None
     edition_sha256: Mapping[str, str] = field(default_factory=dict)
     package: Package | None = None
+
+    @property
+    def host(self) -> str:
+        """The server that publishes the archive."""
+        return self.url.split("/")[2]
 
     @property
     def archive_name(self) -> str:
@@ -128,7 +138,7 @@ WIDEDEEP = Package(
 _ALL = (
     Dataset(
         name="ml-100k",
-        url=f"{HOME}/ml-100k.zip",
+        url=f"{GROUPLENS}/ml-100k.zip",
         digest="sha256:50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
         archive_bytes=4_924_029,
         members=_frozen(
@@ -153,7 +163,7 @@ _ALL = (
     ),
     Dataset(
         name="ml-latest-small",
-        url=f"{HOME}/ml-latest-small.zip",
+        url=f"{GROUPLENS}/ml-latest-small.zip",
         digest=None,
         archive_bytes=1_000_000,
         members=_frozen(
@@ -172,7 +182,7 @@ _ALL = (
     ),
     Dataset(
         name="ml-1m",
-        url=f"{HOME}/ml-1m.zip",
+        url=f"{GROUPLENS}/ml-1m.zip",
         digest="sha256:a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
         archive_bytes=5_917_549,
         members=_frozen(
@@ -187,7 +197,7 @@ _ALL = (
     ),
     Dataset(
         name="ml-25m",
-        url=f"{HOME}/ml-25m.zip",
+        url=f"{GROUPLENS}/ml-25m.zip",
         digest="sha256:8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa",
         archive_bytes=261_978_986,
         members=_frozen(
@@ -201,7 +211,7 @@ _ALL = (
     ),
     Dataset(
         name="ml-32m",
-        url=f"{HOME}/ml-32m.zip",
+        url=f"{GROUPLENS}/ml-32m.zip",
         digest="sha256:e4a68655d7386b8f95f2f2424b2ff975dfdd15ffd59e0d864a14dca43e99d6ee",
         archive_bytes=238_950_008,
         members=_frozen(

@@ -1,4 +1,4 @@
-"""One column at a time: ids, ratings and timestamps out of whatever a table holds."""
+"""One column of a table at a time: ids, ratings and timestamps, parsed and checked."""
 
 import re
 from typing import Any
@@ -9,14 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-CANONICAL_INTEGER = r"\A(?:0|-?[1-9][0-9]*)\z"
 DECIMAL_NUMBER = r"\A[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\z"
 PLAIN_NUMBER = r"\A[+-]?[0-9]+(?:\.[0-9]*)?\z"
 DECIMAL_COMMA = r"\A[+-]?[0-9]*,[0-9]+\z"
 ISO_DATE = r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9].*)?\z"
 
 INTEGER_LIMIT = 2**63
-# A float counts every whole number up to here, and skips some above.
+# Below this, a float64 holds every whole number; 2**53 + 1 is read as 2**53.
 FLOAT_LIMIT = 2**53
 TIME_LIMIT = 4_102_444_800  # 2100-01-01, Unix seconds
 NUMBER_KINDS = ("integer", "floating", "mixed-integer-float", "decimal")
@@ -44,7 +43,8 @@ def parse_ids(column: "pd.Series[Any]") -> "pd.Series[Any]":
     Raises
     ------
     InvalidRatingsError
-        If an id is missing, or is neither a whole number nor text.
+        If an id is missing, is neither a whole number nor text, or is a float of 2**53 or more,
+        which may have been another number before it was rounded.
     """
     column = _complete(column)
     kind = pd.api.types.infer_dtype(column)
@@ -56,8 +56,10 @@ def parse_ids(column: "pd.Series[Any]") -> "pd.Series[Any]":
             return pd.Series(column.astype(str).to_numpy(dtype=object), dtype="str")
     elif kind == "floating":
         values = column.to_numpy(dtype=np.float64)
-        broken = (np.floor(values) != values) | (np.abs(values) > FLOAT_LIMIT)
-        _refuse(broken, column, "is not a whole number", "write ids as whole numbers or text")
+        cure = "write ids as whole numbers or text"
+        _refuse(np.floor(values) != values, column, "is not a whole number", cure)
+        inexact = np.abs(values) >= FLOAT_LIMIT
+        _refuse(inexact, column, "is a float too large to be exact", cure)
     else:
         raise InvalidRatingsError(
             f"column {column.name} holds {kind} values: write ids as whole numbers or text"
@@ -134,14 +136,22 @@ def parse_times(column: "pd.Series[Any]") -> "pd.Series[int]":
 
 def _parse_text_ids(column: "pd.Series[Any]") -> "pd.Series[Any]":
     text = _as_text(column)
+    whole = _whole_numbers(text)
+    if whole is not None:
+        return pd.Series(whole)
     cure = "close the quote before it, or remove it"
     _refuse(_matches(text, r"[\r\n]"), column, "holds a line break", cure)
-    if _matches(text, CANONICAL_INTEGER).all():
-        try:
-            return pd.Series(np.asarray(pc.cast(text, pa.int64())))
-        except pa.ArrowInvalid:  # beyond 64 bits: such ids are names made of digits
-            pass
     return pd.Series(column.to_numpy(dtype=object), dtype="str")
+
+
+def _whole_numbers(text: Any) -> NDArray[np.int64] | None:
+    """Text as int64 if each number is written as an int64 is printed ("7", not "007"), or None."""
+    try:
+        values = pc.cast(text, pa.int64())
+    except pa.ArrowInvalid:  # no number, or beyond 64 bits: such ids are names made of digits
+        return None
+    printed_alike = pc.all(pc.equal(pc.cast(values, pa.large_string()), text)).as_py()
+    return np.asarray(values) if printed_alike else None
 
 
 def _parse_numbers(column: "pd.Series[Any]", pattern: str, cure: str) -> NDArray[np.float64]:
@@ -154,6 +164,9 @@ def _parse_numbers(column: "pd.Series[Any]", pattern: str, cure: str) -> NDArray
     if kind != "string":
         raise InvalidRatingsError(f"column {column.name} holds {kind} values: numbers are needed")
     text = _as_text(column)
+    whole = _whole_numbers(text)
+    if whole is not None:
+        return whole.astype(np.float64)
     comma_cure = 'write a decimal point, or pd.read_csv(..., decimal=",") and check_ratings'
     _refuse(_matches(text, DECIMAL_COMMA), column, "has a decimal comma", comma_cure)
     _refuse(~_matches(text, pattern), column, "is not a number", cure)
@@ -199,7 +212,10 @@ def _complete(column: "pd.Series[Any]") -> "pd.Series[Any]":
 
 
 def _as_text(column: "pd.Series[Any]") -> Any:
+    """Text as pyarrow holds it; a pandas text column is handed over without Python objects."""
     try:
+        if isinstance(column.dtype, pd.StringDtype):
+            return pa.array(column).cast(pa.large_string())
         return pa.array(column.to_numpy(dtype=object), type=pa.large_string())
     except UnicodeEncodeError:
         raise InvalidRatingsError(f"column {column.name} holds text that is no Unicode") from None

@@ -16,7 +16,7 @@ from nbhelpers.data.ratings_file.columns import (
 )
 from nbhelpers.data.ratings_file.formats import read_table
 
-# Other spellings, in lower case, that are accepted and said aloud.
+# Other spellings, in lower case, that are accepted and printed.
 KNOWN_SPELLINGS = {
     "user_id": ("user_id", "userid", "user"),
     "item_id": ("item_id", "itemid", "item", "movie_id", "movieid", "movie"),
@@ -47,7 +47,7 @@ def read_ratings(
     rating_range: tuple[float, float] | None = None,
     encoding: str = "utf-8",
 ) -> pd.DataFrame:
-    """Ratings from your own CSV, TSV or Parquet file, checked, announced in one printed line.
+    r"""Ratings from your own CSV, TSV or Parquet file, checked, announced in one printed line.
 
     Parameters
     ----------
@@ -71,6 +71,23 @@ def read_ratings(
     InvalidRatingsError
         If the file cannot be read or a row cannot be used; rows are counted from 1 after the
         header.
+    ValueError
+        If ``rating_range`` does not rise.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "mine.csv")
+    ...     _ = path.write_text("userId;movie;rating\n7;12;4.5\n7;30;3\n9;12;5\n")
+    ...     ratings = read_ratings(path, rating_range=(0.5, 5))
+    mine.csv: 3 ratings by 2 users of 2 items (userId read as user_id, movie read as item_id)
+    >>> ratings
+       user_id  item_id  rating
+    0        7       12     4.5
+    1        7       30     3.0
+    2        9       12     5.0
     """
     path = Path(path)
     low_to_high = _valid_range(rating_range)
@@ -108,6 +125,17 @@ def check_ratings(
     ------
     InvalidRatingsError
         If a row cannot be used; rows are counted from 1.
+    ValueError
+        If ``rating_range`` does not rise.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"user": ["ann", "bob"], "item_id": [5.0, 6.0], "note": ["x", "y"]})
+    >>> check_ratings(frame)
+    user read as user_id, left out: note
+      user_id  item_id
+    0     ann        5
+    1     bob        6
     """
     low_to_high = _valid_range(rating_range)
     choice = choose_columns([str(label) for label in frame.columns])
@@ -119,7 +147,13 @@ def check_ratings(
 
 
 def describe_counts(ratings: pd.DataFrame) -> str:
-    """Counts in words, such as "12 ratings by 3 users of 5 items"."""
+    """Counts in words.
+
+    Examples
+    --------
+    >>> describe_counts(pd.DataFrame({"user_id": [1, 1], "item_id": [4, 5], "rating": [3.0, 5.0]}))
+    '2 ratings by 1 user of 2 items'
+    """
     rows = "rating" if "rating" in ratings else "interaction"
     users, items = ratings["user_id"].nunique(), ratings["item_id"].nunique()
     return f"{_count(len(ratings), rows)} by {_count(users, 'user')} of {_count(items, 'item')}"
@@ -149,8 +183,8 @@ def choose_columns(names: Sequence[str]) -> ColumnChoice:
             k for k, name in enumerate(names) if name.strip().lower() in spellings
         ]
         if len(found) > 1:
-            twins = _some([names[k] for k in found])
-            raise InvalidRatingsError(f"{len(found)} columns stand for {ours}, {twins}: keep one")
+            doubles = _some([names[k] for k in found])
+            raise InvalidRatingsError(f"{len(found)} columns stand for {ours}, {doubles}: keep one")
         if found:
             positions[ours] = found[0]
     _require(positions, names)

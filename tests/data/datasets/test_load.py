@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from nbhelpers.data.datasets import load
-from nbhelpers.data.datasets.fetching.cache import cache_home, fault_in
+from nbhelpers.data.datasets.fetching.cache import cache_home
+from nbhelpers.data.datasets.fetching.verify import fault_in
 from nbhelpers.data.datasets.load import (
     default_dataset,
     load_items,
@@ -112,7 +113,7 @@ def test_synthetic_ratings_and_items_belong_together(monkeypatch, capsys):
     )
 
 
-def test_importing_the_door_does_not_import_torch():
+def test_importing_the_loaders_does_not_import_torch():
     code = "import sys, nbhelpers.data.datasets.load; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

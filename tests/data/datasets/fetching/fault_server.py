@@ -101,15 +101,30 @@ def slow(body: bytes, *, n_pieces: int, pause: float) -> Answer:
     return answer
 
 
-def stall(body: bytes, seconds: float) -> Answer:
-    """Send half of the body, then nothing."""
+def stall(body: bytes) -> Answer:
+    """Send half of the body, then nothing until the client hangs up."""
 
     def answer(request: BaseHTTPRequestHandler) -> None:
         cut(body, 0.5)(request)
         request.wfile.flush()
-        time.sleep(seconds)
+        request.connection.recv(1)
 
     return answer
+
+
+class Pause:
+    """An answer that stops after a share of the body, says so, and goes on when it is told."""
+
+    def __init__(self, body: bytes, share: float) -> None:
+        self.body, self.share = body, share
+        self.reached, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self, request: BaseHTTPRequestHandler) -> None:
+        cut(self.body, self.share)(request)
+        request.wfile.flush()
+        self.reached.set()
+        self.go_on.wait()
+        request.wfile.write(self.body[int(len(self.body) * self.share) :])
 
 
 def endless(request: BaseHTTPRequestHandler) -> None:
@@ -180,8 +195,10 @@ class FaultServer:
 
 def main(address: str, cache: str, file_limit: str = "") -> None:
     """Fetch the tiny data set; ``file_limit`` is the size at which the disk counts as full."""
+    from nbhelpers.data.datasets.fetching import http
     from nbhelpers.data.datasets.fetching.fetch import fetch_from
 
+    http.STALL_SECONDS = 600.0  # the server says when to go on, not a clock
     if file_limit:
         import resource
 

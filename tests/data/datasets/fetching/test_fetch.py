@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from nbhelpers.data.datasets.fetching.cache import cache_home, fault_in
+from nbhelpers.data.datasets.fetching.cache import cache_home
 from nbhelpers.data.datasets.fetching.fetch import fetch, fetch_from, source_of
+from nbhelpers.data.datasets.fetching.verify import fault_in
 from nbhelpers.data.datasets.registry import DATASETS
+from tests.data.datasets.fetching import fault_campaign
 from tests.data.datasets.fetching.fault_server import (
     FaultServer,
     tiny_dataset,
@@ -28,6 +30,11 @@ def test_files_are_those_that_were_published(server: FaultServer, cache: Path):
     assert files_in(folder) == FILES
     assert left_in(cache) == {"tiny"}
     assert source_of(folder) == "GroupLens archive"
+
+
+def test_nothing_but_published_files_and_their_manifest_is_kept(server: FaultServer, cache: Path):
+    folder = fetch_from(tiny_dataset(server.address), cache=cache, home=None)
+    assert {path.name for path in folder.iterdir()} == {*FILES, "manifest.json"}
 
 
 def test_second_fetch_asks_nobody_and_says_nothing(server: FaultServer, cache: Path, capsys):
@@ -74,3 +81,8 @@ def test_real_files_in_the_cache_are_the_official_ones():
         pytest.skip("ml-100k is not in the cache: `make data` fetches it")
     assert fault_in(folder, DATASETS["ml-100k"]) is None
     assert (folder / "u.data").read_bytes().startswith(b"196\t242\t3\t881250949\n")
+
+
+@pytest.mark.slow
+def test_every_fault_of_the_campaign_is_survived(capsys):
+    assert fault_campaign.main() == 0, capsys.readouterr().out

