@@ -1,6 +1,6 @@
 # The only door to the course: `make help` lists the verbs.
 .DEFAULT_GOAL := help
-.PHONY: help setup data run test lab bench sync format clean
+.PHONY: help setup data run check unit test machines lab bench sync format lock clean
 
 PY ?= python3
 VENV := .venv
@@ -8,8 +8,12 @@ BIN := $(VENV)/bin
 DEVICE ?= cpu
 # Two test processes fit into the memory of any laptop; each file stays in one of them.
 JOBS ?= 2
+# Where torch comes from (cpu, cu126, auto ...); empty for the package index.
 TORCH_BACKEND ?=
-UV := "uv>=0.9,<1"
+# Versions: those of requirements.lock, or the highest / lowest-direct of pyproject.toml's bounds.
+RESOLUTION ?= lock
+# SLOW=1 adds the tests of many seeds and long faults.
+export SLOW ?=
 
 export CF_DEVICE := $(DEVICE)
 # Two threads wait for each other on models this small: one is faster.
@@ -22,14 +26,12 @@ help: ## List the verbs
 
 setup: $(VENV)/ok ## Make the environment in .venv (once)
 
-$(VENV)/ok: pyproject.toml
+$(VENV)/ok: pyproject.toml requirements.lock
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}: make setup PY=python3.12")'
 	@echo "Making the environment in $(VENV) (one to five minutes, once)"
 	@test -x $(BIN)/python || $(PY) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode \
-		$(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)") \
-		$(if $(TORCH_BACKEND),--torch-backend=$(TORCH_BACKEND)) -e ".[course,dev]"
+	@$(BIN)/python -m nbhelpers.course.install --resolution=$(RESOLUTION) \
+		--torch-backend=$(TORCH_BACKEND)
 	@touch $@
 
 data: setup ## Fetch and verify MovieLens-100K
@@ -39,15 +41,29 @@ run: data ## Execute the whole course and store its outputs
 	@$(BIN)/python -m nbhelpers run notebooks
 	@$(BIN)/python -m nbhelpers results --write README.md
 
-test: data ## Lint, types, unit tests and every notebook (DEVICE=cuda for a GPU)
-	@$(BIN)/python -m nbhelpers doctor
-	@$(BIN)/ruff check nbhelpers tests notebooks
-	@$(BIN)/ruff format --check nbhelpers tests notebooks
+check: setup ## Lint, format and types (seconds)
+	@$(BIN)/ruff check nbhelpers tests notebooks conftest.py
+	@$(BIN)/ruff format --check nbhelpers tests notebooks conftest.py
 	@$(BIN)/mypy
-	@CI=true CF_RESULTS="$(CURDIR)/.pytest_cache/honest_table.csv" \
-		$(BIN)/python -m pytest tests notebooks \
-		--nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
-		--numprocesses=$(JOBS) --dist=loadfile
+
+UNIT := tests nbhelpers --doctest-modules
+NOTEBOOKS := notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=900 \
+	--nbval-kernel-startup-timeout=300
+PYTEST := CI=true $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile \
+	$(if $(SLOW),,-m "not slow")
+FRESH := $(CURDIR)/.pytest_cache/honest_table.csv
+
+unit: data ## All unit tests and examples, without the notebooks (SLOW=1 for the slow ones, too)
+	@$(PYTEST) $(UNIT)
+
+test: data check ## Lint, types, unit tests and every notebook (SLOW=1, DEVICE=cuda for a GPU)
+	@$(BIN)/python -m nbhelpers doctor
+	@rm -f "$(FRESH)"
+	@CF_RESULTS="$(FRESH)" $(PYTEST) $(UNIT) $(NOTEBOOKS)
+	@$(BIN)/python -m nbhelpers results --compare "$(FRESH)" notebooks/honest_table.csv
+
+machines: data ## Run make test as on other processors, with 1 and 2 threads (hours; BUSY=1 adds load)
+	@.ci/machines
 
 lab: data ## Open the course in JupyterLab, on this machine only
 	@cd notebooks && ../$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) 00_start_here.ipynb
@@ -58,9 +74,14 @@ bench: data ## Compare speed with other libraries, as ratios measured in one run
 sync: setup ## Rebuild each .ipynb from its .md, keeping outputs of unchanged cells
 	@$(BIN)/python -m nbhelpers sync notebooks
 
+lock: setup ## Resolve the newest versions within the bounds into requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version=3.11 --generate-hashes \
+		--exclude-newer="7 days" --extra=course --extra=dev --no-annotate --upgrade \
+		--custom-compile-command="make lock" --output-file=requirements.lock pyproject.toml
+
 format: setup ## Format code and notebooks
-	@$(BIN)/ruff check --quiet --fix nbhelpers tests
-	@$(BIN)/ruff format --quiet nbhelpers tests
+	@$(BIN)/ruff check --quiet --fix nbhelpers tests conftest.py
+	@$(BIN)/ruff format --quiet nbhelpers tests conftest.py
 	@$(BIN)/python -m nbhelpers format notebooks
 
 clean: ## Remove the environment and every build product (never your data cache)

@@ -1,4 +1,4 @@
-"""`python -m nbhelpers`: the commands behind the Makefile."""
+"""`nbhelpers`, or `python -m nbhelpers`: the commands behind the Makefile."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from nbhelpers import __version__
+
 Action = Callable[[argparse.Namespace], int]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m nbhelpers", description=__doc__)
+    parser = argparse.ArgumentParser(prog="nbhelpers", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"nbhelpers {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
 
     def command(
@@ -30,15 +33,27 @@ def main(arguments: list[str] | None = None) -> int:
     command("run-one", _run_one, "execute one notebook").add_argument("path", type=Path)
     command("sync", _sync, "rebuild each .ipynb from its .md").add_argument("folder", type=Path)
     command("format", _format, "format the code of every .md").add_argument("folder", type=Path)
-    results = command("results", _results, "bring the tables of a README up to date")
-    results.add_argument("--write", type=Path, metavar="README", required=True)
+    results = command("results", _results, "write the tables of a README, or compare two tables")
+    job = results.add_mutually_exclusive_group(required=True)
+    job.add_argument("--write", type=Path, metavar="README")
+    job.add_argument("--compare", type=Path, nargs=2, metavar=("FRESH", "STORED"))
     chosen = parser.parse_args(arguments)
     try:
         code: int = chosen.action(chosen)
         return code
+    except ModuleNotFoundError as error:
+        print(f"error: {_missing(error.name)}", file=sys.stderr)
+        return 1
     except (ValueError, KeyError, OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+
+
+def _missing(module: str | None) -> str:
+    return (
+        f"this command needs {module}, which is not installed: `make setup` makes the environment "
+        "of the course, or in one of your own: python -m pip install 'nbhelpers[course]'"
+    )
 
 
 def _fetch(chosen: argparse.Namespace) -> int:
@@ -89,7 +104,13 @@ def _format(chosen: argparse.Namespace) -> int:
 
 def _results(chosen: argparse.Namespace) -> int:
     from nbhelpers.course.readme import refresh
+    from nbhelpers.course.results import differences, read_results
 
+    if chosen.compare:
+        fresh, stored = map(read_results, chosen.compare)
+        found = differences(fresh, stored)
+        print("\n".join(found) or f"{chosen.compare[1]}: {len(stored)} rows, all made again")
+        return 1 if found else 0
     print(f"{chosen.write}: {'rewritten' if refresh(chosen.write) else 'unchanged'}")
     return 0
 

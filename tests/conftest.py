@@ -7,6 +7,12 @@ import pandas as pd
 import pytest
 
 
+def pytest_ignore_collect(collection_path):
+    """Examples are run in the package: of this folder only the test files are collected."""
+    helper = collection_path.suffix == ".py" and not collection_path.name.startswith("test_")
+    return True if helper and collection_path.name not in ("__init__.py", "conftest.py") else None
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(7)

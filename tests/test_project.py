@@ -1,7 +1,9 @@
 """What holds the project together: arrows, dependencies, workflow, README, and what stays out."""
 
 import ast
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -10,7 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
+import nbhelpers
+from nbhelpers.course.install import locked
 from nbhelpers.course.readme import refreshed
 from nbhelpers.data.datasets.synthetic import make_ratings
 
@@ -96,8 +101,15 @@ def test_import_stays_light():
 def test_init_files_export_nothing():
     for path in MODULES:
         if path.name == "__init__.py":
-            body = ast.parse(path.read_text(encoding="utf-8")).body
-            assert len(body) == 1, f"{path} holds more than a docstring"
+            _, *more = ast.parse(path.read_text(encoding="utf-8")).body
+            kept = ["__version__"] if path.parent.name == "nbhelpers" else []
+            assert [ast.unparse(line).split(" = ")[0] for line in more] == kept, path
+
+
+def test_version_stands_in_one_place_and_in_the_citation():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == nbhelpers.__version__
+    assert PROJECT["dynamic"] == ["version"]
 
 
 def requirements():
@@ -135,6 +147,44 @@ def test_poisoned_lightning_releases_are_banned():
     assert "2.6.3" not in specifier
 
 
+LOCKED = locked((ROOT / "requirements.lock").read_text(encoding="utf-8"))
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+
+
+def locked_versions(name, python):
+    """Versions of a package that the lock gives to a Python; one, or none."""
+    for block in LOCKED:
+        wanted = Requirement(block.split(" \\")[0])
+        environment = {"python_full_version": f"{python}.9", "sys_platform": "linux"}
+        if canonicalize_name(wanted.name) == canonicalize_name(name) and (
+            wanted.marker is None or wanted.marker.evaluate(environment)
+        ):
+            yield str(wanted.specifier).removeprefix("==")
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("line", requirements())
+def test_lock_has_one_version_of_each_requirement_inside_its_bounds(line, python):
+    wanted = Requirement(line)
+    (version,) = locked_versions(wanted.name, python)
+    assert version in wanted.specifier
+
+
+def test_lock_pins_everything_and_has_hashes_only():
+    for block in LOCKED:
+        first, *hashes = [line.strip().removesuffix(" \\") for line in block.splitlines()]
+        assert re.fullmatch(r"[\w.-]+==[\w.]+( ; .+)?", first), first
+        assert hashes, first
+        assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", line) for line in hashes), first
+
+
+def test_lock_names_no_poisoned_release_and_no_torchvision():
+    first_lines = {block.split(" \\")[0] for block in LOCKED}
+    assert not {f"pytorch-lightning=={bad}" for bad in ("2.6.2", "2.6.3")} & first_lines
+    assert not any(line.startswith(("torchvision", "lightning==")) for line in first_lines)
+    assert all("+" not in line for line in first_lines), "a local build has hashes of its own"
+
+
 def test_third_party_imports_are_declared():
     declared = {Requirement(line).name.lower().replace("-", "_") for line in requirements()}
     known = (
@@ -153,11 +203,13 @@ def test_only_the_named_modules_import_the_frameworks():
         assert "pytorch_lightning" not in used or path.stem.startswith("lightning")
 
 
-WORKFLOW = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+WORKFLOWS = {
+    path.stem: path.read_text(encoding="utf-8") for path in (ROOT / ".github/workflows").iterdir()
+}
 
 
 def test_workflow_runs_the_readme_command_everywhere():
-    jobs = yaml.safe_load(WORKFLOW)["jobs"]
+    jobs = yaml.safe_load(WORKFLOWS["ci"])["jobs"]
     matrix = jobs["test"]["strategy"]["matrix"]
     assert {"ubuntu-latest", "macos-latest"} <= set(matrix["os"])
     assert "3.11" in matrix["python"]
@@ -168,9 +220,40 @@ def test_workflow_runs_the_readme_command_everywhere():
     assert "self-hosted" in jobs["gpu"]["runs-on"]
 
 
-def test_workflow_reads_only_and_pins_its_actions():
-    assert yaml.safe_load(WORKFLOW)["permissions"] == {"contents": "read"}
-    used = re.findall(r"uses: (\S+)", WORKFLOW)
+def test_weekly_job_runs_other_processors_threads_loads_and_versions():
+    jobs = yaml.safe_load(WORKFLOWS["weekly"])["jobs"]
+    matrix = jobs["machines"]["strategy"]["matrix"]
+    assert matrix == {
+        "capability": ["default", "avx2", "avx512"],
+        "threads": [1, 2],
+        "busy": ["", "1"],
+    }
+    assert jobs["machines"]["steps"][-1]["run"] == "make machines SLOW=1"
+    assert jobs["versions"]["strategy"]["matrix"]["resolution"] == ["highest", "lowest-direct"]
+
+
+def test_machines_are_tried_one_by_one_and_the_red_ones_named(tmp_path):
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci/machines", tmp_path / ".ci")
+    recipe = 'test:\n\t@test "$$ATEN_CPU_CAPABILITY $$OMP_NUM_THREADS" != "default 2"\n'
+    (tmp_path / "Makefile").write_text(recipe)
+    done = subprocess.run(
+        [tmp_path / ".ci/machines"],
+        env={**os.environ, "CAPABILITIES": "default avx0", "BUSY": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "has no avx0, left out" in done.stdout
+    red = [line for line in done.stdout.splitlines() if line.startswith("machines: red")]
+    assert red == ["machines: red: default, 2 thread(s), busy"]
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_workflow_reads_only_and_pins_its_actions(name):
+    workflow = WORKFLOWS[name]
+    assert yaml.safe_load(workflow)["permissions"] == {"contents": "read"}
+    used = re.findall(r"uses: (\S+)", workflow)
     assert used
     assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action) for action in used)
 
@@ -187,12 +270,19 @@ def test_readme_tables_are_those_of_the_files():
 def test_readme_commands_are_verbs_of_the_makefile():
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
     assert set(re.findall(r"(?:`|^)make ([a-z]+)", README, re.M)) <= targets
-    assert {"help", "setup", "data", "run", "test", "lab", "sync", "clean"} <= targets
+    verbs = {"help", "setup", "data", "run", "check", "unit", "test", "machines", "lab", "sync"}
+    assert verbs | {"lock", "clean"} <= targets
 
 
 def test_testing_leaves_the_honest_table_alone():
-    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\ntest:")[2]
-    assert 'CF_RESULTS="$(CURDIR)/.pytest_cache/' in recipe.partition("\n\n")[0]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "FRESH := $(CURDIR)/.pytest_cache/" in makefile
+    recipe = makefile.partition("\ntest:")[2].partition("\n\n")[0].splitlines()
+    assert [line.strip() for line in recipe if "FRESH" in line] == [
+        '@rm -f "$(FRESH)"',
+        '@CF_RESULTS="$(FRESH)" $(PYTEST) $(UNIT) $(NOTEBOOKS)',
+        '@$(BIN)/python -m nbhelpers results --compare "$(FRESH)" notebooks/honest_table.csv',
+    ]
 
 
 def test_readme_links_lead_somewhere():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -10,18 +11,28 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pandas as pd
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat import NotebookNode
 
 from nbhelpers.course.jupytext_pairs import from_md, sources, write
 
-CELL_SECONDS = 300
-NOTEBOOK_SECONDS = 900
+# Generous: a busy machine needs ten times as long as an idle one.
+CELL_SECONDS = 900
+NOTEBOOK_SECONDS = 3600
+OUTPUT_SECONDS = 120
+# Text of one stream that is stored: nobody reads more, and 50 MB would stop every viewer.
+STORED_CHARACTERS = 20_000
+CUT = "\n... cut: a stored output ends here\n"
 REPORT = "run_report.csv"
 # Two threads wait for each other, and nobody watches a progress bar that is not stored.
 QUIET = {"OMP_NUM_THREADS": "1", "CI": "true"}
@@ -52,6 +63,7 @@ def run_course(folder: Path, only: str = "") -> bool:
     paths = [path for path in sources(folder) if path.name.startswith(only)]
     if not paths:
         raise ValueError(f"no notebook in {folder} starts with {only!r}")
+    check_writable(folder)
     finished = {}
     for path in paths:
         print(f"{path.stem:<40}", end=" ", flush=True)
@@ -89,20 +101,21 @@ def run_in_process(path: Path, *, seconds: float = NOTEBOOK_SECONDS) -> dict[str
         If a cell raises, the kernel dies, or the time is up.
     """
     command = [sys.executable, "-m", "nbhelpers", "run-one", str(path)]
-    child = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={**QUIET, **os.environ},
-    )
-    try:
-        out, err = child.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        raise NotebookFailedError(f"{path.name}: not finished after {seconds:.0f} s") from None
-    finally:
-        _stop_group(child)
+    with _stopped_as_an_exception():
+        child = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**QUIET, **os.environ},
+        )
+        try:
+            out, err = child.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise NotebookFailedError(f"{path.name}: not finished after {seconds:.0f} s") from None
+        finally:
+            _stop_group(child)
     if child.returncode:
         said = err.rpartition("error: ")[2].strip()
         raise NotebookFailedError(said or f"{path.name}: died with code {child.returncode}")
@@ -128,33 +141,58 @@ def run_notebook(path: Path, *, cell_seconds: int = CELL_SECONDS) -> dict[str, f
     Raises
     ------
     NotebookFailedError
-        If a cell raises, takes too long, or kills the kernel. The stored file stays as it was.
+        If a cell raises, takes too long, or kills the kernel, or if the kernel does not start.
+        The stored file stays as it was.
+    OSError
+        If the folder takes no files; said before anything runs.
     """
+    check_writable(path.parent)
     notebook = from_md(path)
     begun: list[NotebookNode] = []
-    client = NotebookClient(
+    client = _Client(
         notebook,
         timeout=cell_seconds,
+        iopub_timeout=OUTPUT_SECONDS,
+        raise_on_iopub_timeout=True,
         kernel_name="python3",
         record_timing=False,
-        coalesce_streams=True,
         resources={"metadata": {"path": str(path.parent)}},
         on_cell_execute=lambda cell, cell_index: begun.append(cell),
     )
     started = time.perf_counter()
     try:
         client.execute()
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        first = begun[-1].source.strip().splitlines()[0]
-        raise NotebookFailedError(
-            f"{path.name}, code cell {len(begun)} ({first!r}): {_why(error)}"
-        ) from None
+    except (CellExecutionError, CellTimeoutError, RuntimeError) as error:
+        raise NotebookFailedError(f"{path.name}, {_place(begun)}: {_why(error)}") from None
+    finally:
+        atexit.unregister(client._cleanup_kernel)  # it stays, and fails, if no kernel started
     seconds = time.perf_counter() - started
     clean(notebook)
     write(notebook, path.with_suffix(".ipynb"))
     unit = 1024**2 if sys.platform == "darwin" else 1024  # bytes there, kilobytes here
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
     return {"seconds": seconds, "peak_mb": peak}
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that takes no files, before minutes are spent on what it should hold.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    OSError
+        If it takes none; the message says what to do.
+    """
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OSError(
+            f"outputs cannot be stored in {folder} ({error.strerror}): copy the course into a "
+            "folder of your own and run it there"
+        ) from None
 
 
 def clean(notebook: NotebookNode) -> None:
@@ -178,9 +216,51 @@ def clean(notebook: NotebookNode) -> None:
         cell.outputs = [output for output in cell.outputs if not _passing(output)]
         for output in cell.outputs:
             if "text" in output:
-                output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
+                output.text = as_shown(output.text)
             if "traceback" in output:
                 output.traceback = [part for part in output.traceback if not _is_elsewhere(part)]
+
+
+def as_shown(text: str) -> str:
+    """What a terminal shows in the end: of each line what follows its last return.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+        At most ``STORED_CHARACTERS`` long; a longer text is cut, and says so.
+    """
+    lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+    shown = "\n".join(lines)
+    return shown if len(shown) <= STORED_CHARACTERS else shown[:STORED_CHARACTERS] + CUT
+
+
+class _Client(NotebookClient):
+    """A client that keeps of a cell's text only what it shows in the end."""
+
+    def output(self, outs: list[NotebookNode], *message: Any) -> NotebookNode | None:
+        """Add a message of the kernel to a cell's outputs; text joins the text before it."""
+        out = super().output(outs, *message)
+        if out is None or out.output_type != "stream":
+            return out
+        same = [o for o in outs if o.output_type == "stream" and o.name == out.name]
+        if len(same) == 1:
+            out.text = _kept(out.text)
+            return out
+        outs.pop()
+        same[0].text = _kept(same[0].text, out.text)
+        return same[0]
+
+
+def _kept(before: str, new: str = "") -> str:
+    """Text so far; a return at its end stays, since the next line may overwrite this one."""
+    if before.endswith(CUT):
+        return before
+    text = as_shown(before + new)
+    return text if text.endswith(CUT) or not (before + new).endswith("\r") else text + "\r"
 
 
 def _passing(output: NotebookNode) -> bool:
@@ -193,14 +273,42 @@ def _is_elsewhere(part: str) -> bool:
     return re.sub(r"\x1b\[[\d;]*m", "", part).startswith("File ")
 
 
+def _place(begun: list[NotebookNode]) -> str:
+    """Where a notebook stopped."""
+    if not begun:
+        return "before its first cell"
+    first = begun[-1].source.strip().splitlines()[0]
+    return f"code cell {len(begun)} ({first!r})"
+
+
 def _why(error: Exception) -> str:
     if isinstance(error, CellExecutionError):
         return f"{error.ename}: {error.evalue}"
     return str(error).split(".")[0]
 
 
+@contextlib.contextmanager
+def _stopped_as_an_exception() -> Iterator[None]:
+    """Let a polite request to stop unwind the program, so that it ends what it has started."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _stop_group(child: subprocess.Popen[str]) -> None:
-    """Stop a process and its kernel, whatever they are doing."""
+    """Stop a process and its kernel: politely, so that it ends the kernel, then by force."""
+    child.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(timeout=10)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()

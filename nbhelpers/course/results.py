@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from filelock import FileLock
 
+if TYPE_CHECKING:
+    import torch
+
 KEY = ["notebook", "model", "dataset", "split", "metric"]
 NUMBERS = ["value", "low", "high", "n_seeds", "train_seconds", "eval_seconds", "n_parameters"]
 COLUMNS = [*KEY, *NUMBERS, "device"]
+# Other processors round differently, and training carries a last bit on: how far a value may move
+# between machines, as a share of half its interval, and at least so much.
+SHARE, LEAST = 0.25, 0.001
 
 
 def results_path() -> Path:
@@ -33,6 +41,7 @@ def record_result(
     eval_seconds: float,
     n_parameters: int,
     n_seeds: int = 1,
+    device: torch.device | str | None = None,
 ) -> None:
     """Put one row into the honest table, in the place of an older row with the same names.
 
@@ -48,6 +57,8 @@ def record_result(
         Of one training and one evaluation.
     n_parameters : int
     n_seeds : int
+    device : torch.device or str, optional
+        Where the model was trained; without it the one where this process has held tensors.
 
     Raises
     ------
@@ -59,16 +70,75 @@ def record_result(
         raise ValueError(f"value {value} lies outside its interval {low} to {high}")
     numbers = [round(number, 6) for number in (value, low, high)]  # tables round again
     seconds = [round(train_seconds, 1), round(eval_seconds, 2)]
-    device = os.environ.get("CF_DEVICE", "cpu")
     row = [notebook, model, dataset, split, metric, *numbers, n_seeds, *seconds, n_parameters]
     path = results_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
         table = read_results(path)
         mine = (table[KEY] == row[: len(KEY)]).all(axis=1)
-        new = pd.DataFrame([[*row, device]], columns=COLUMNS)
+        new = pd.DataFrame([[*row, str(device or device_in_use())]], columns=COLUMNS)
         table = new if mine.all() else pd.concat([table[~mine], new])
         _write(table.sort_values("notebook", kind="stable"), path)
+
+
+def device_in_use() -> str:
+    """Where this process has held tensors: a GPU if it has taken memory of one, else the CPU.
+
+    Returns
+    -------
+    str
+        "cuda", "mps" or "cpu", whatever the variable ``CF_DEVICE`` asks for.
+    """
+    if "torch" not in sys.modules:
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_initialized() and torch.cuda.max_memory_allocated() > 0:
+        return "cuda"
+    if torch.backends.mps.is_available() and torch.mps.current_allocated_memory() > 0:
+        return "mps"
+    return "cpu"
+
+
+def differences(fresh: pd.DataFrame, stored: pd.DataFrame) -> list[str]:
+    """What a new run of the course found otherwise than the stored table says.
+
+    Names, seeds and parameters are to be equal. A value may move by a quarter of half its stored
+    interval, or by 0.001, since processors round differently; on another device by the half.
+
+    Parameters
+    ----------
+    fresh, stored : DataFrame
+        As from ``read_results``.
+
+    Returns
+    -------
+    list of str
+        One line for each row that is missing, new, or different; empty if they agree.
+    """
+    both = stored.merge(fresh, on=KEY, how="outer", suffixes=("", "_new"), indicator=True)
+    lines = []
+    for row in both.to_dict("records"):
+        name = ", ".join(str(row[key]) for key in KEY)
+        if row["_merge"] == "left_only":
+            lines.append(f"{name}: stored, and not made again")
+        elif row["_merge"] == "right_only":
+            lines.append(f"{name}: made, and not stored: run `make run`")
+        else:
+            lines += [f"{name}: {what}" for what in _changes(row)]
+    return lines
+
+
+def _changes(row: Mapping[Any, Any]) -> list[str]:
+    """What differs between the stored and the new numbers of one row."""
+    half = (row["high"] - row["low"]) / 2
+    room = max(LEAST, half if row["device_new"] != row["device"] else SHARE * half)
+    far = not abs(row["value_new"] - row["value"]) <= room  # nan is far
+    found = [f"{row['value_new']:g} is not {row['value']:g}, give or take {room:.2g}"] * far
+    for column in ("n_seeds", "n_parameters"):
+        if row[column] != row[f"{column}_new"]:
+            found.append(f"{column} {row[f'{column}_new']:g} is not {row[column]:g}")
+    return found
 
 
 def read_results(path: Path) -> pd.DataFrame:

@@ -1,5 +1,10 @@
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import tempfile
 import time
 
 import nbformat
@@ -64,10 +69,110 @@ def test_failure_names_notebook_cell_and_error(md):
 
 def test_dead_kernel_does_not_hang_the_run(md):
     md.write_text("```python\nimport os\n```\n\nNow.\n\n```python\nos._exit(1)\n```\n")
-    started = time.monotonic()
     with pytest.raises(execute.NotebookFailedError, match=r"code cell 2 \('os._exit\(1\)'\)"):
         execute.run_in_process(md)
-    assert time.monotonic() - started < 60
+
+
+def alive(pid):
+    """Whether a process runs; one that is dead and not yet buried does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="asks Linux which processes run")
+@pytest.mark.parametrize(
+    "how", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
+def test_run_that_is_told_to_stop_takes_its_kernel_along(md, how):
+    note = md.with_name("pids")
+    md.write_text(
+        "```python\nimport os, pathlib, time\n\n"
+        f"pathlib.Path({str(note)!r}).write_text(f'{{os.getpid()}} {{os.getppid()}}\\n')\n"
+        "time.sleep(600)\n```\n"
+    )
+    run = subprocess.Popen(
+        [sys.executable, "-m", "nbhelpers", "run", str(md.parent)], stdout=subprocess.DEVNULL
+    )
+    while not (note.exists() and note.read_text().endswith("\n")):
+        assert run.poll() is None, "ended before its cell began"
+        time.sleep(0.1)
+    kernel, run_one = map(int, note.read_text().split())
+    run.send_signal(how)
+    assert run.wait() != 0
+    while alive(kernel) or alive(run_one):  # the time limit of the test ends this
+        time.sleep(0.1)
+
+
+def test_kernel_that_does_not_start_is_named_with_its_notebook(md, monkeypatch):
+    spec = md.parent / "kernels/python3/kernel.json"
+    spec.parent.mkdir(parents=True)
+    dies = [sys.executable, "-c", "raise SystemExit(1)"]
+    spec.write_text(json.dumps({"argv": dies, "display_name": "dies", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(md.parent))
+    with pytest.raises(
+        execute.NotebookFailedError, match=r"01_good.md, before its first cell: Kernel died"
+    ):
+        execute.run_notebook(md)
+
+
+def test_folder_that_takes_no_files_is_named_before_anything_runs(md, monkeypatch, capsys):
+    def refuse(dir):
+        raise OSError(30, "Read-only file system", str(dir))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(execute, "run_in_process", lambda path: pytest.fail("began to work"))
+    assert main(["run", str(md.parent)]) == 1
+    told = capsys.readouterr().err
+    assert "Read-only file system" in told
+    assert "copy the course into a folder of your own" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", ""),
+        ("one\ntwo\n", "one\ntwo\n"),
+        ("1%\r50%\r100%\n", "100%\n"),
+        ("1%\r100%\nnext\r\n", "100%\nnext\n"),
+        ("1%\r50%\r", "50%"),
+        ("\r1%\r100%", "100%"),
+    ],
+)
+def test_of_a_line_only_its_last_state_is_shown(text, shown):
+    assert execute.as_shown(text) == shown
+
+
+def test_long_lines_are_read_once():
+    # 40 million characters: reading them from every place again would take days
+    assert execute.as_shown("50%\r" * 10_000_000 + "100%\n") == "100%\n"
+    assert execute.as_shown("x" * 40_000_000).endswith("x" + execute.CUT)
+
+
+def test_output_of_fifty_megabytes_is_cut_and_says_so(md):
+    md.write_text(
+        "```python\nfor _ in range(50):\n    print('x' * 1_000_000)\n```\n\nThen.\n\n"
+        "```python\nprint('y' * 50_000_000)\n```\n"
+    )
+    execute.run_notebook(md)
+    assert md.with_suffix(".ipynb").stat().st_size < 3 * execute.STORED_CHARACTERS
+    cells = nbformat.read(md.with_suffix(".ipynb"), as_version=4).cells
+    texts = [c.outputs[0].text for c in cells if c.cell_type == "code"]
+    assert [text[0] for text in texts] == ["x", "y"]
+    assert all(text.endswith(execute.CUT) for text in texts)
+
+
+def test_text_of_many_prints_is_one_output(md):
+    md.write_text(
+        "```python\nimport sys, time\n\nfor n in range(3):\n"
+        "    print(f'\\r{n}', end='', flush=True)\n    time.sleep(0.3)\n"
+        "print()\nprint('end')\n```\n"
+    )
+    execute.run_notebook(md)
+    cells = nbformat.read(md.with_suffix(".ipynb"), as_version=4).cells
+    assert [output.text for output in cells[0].outputs] == ["2\nend\n"]
 
 
 def test_cell_that_never_ends_is_stopped(md):

@@ -2,8 +2,12 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
+from nbhelpers.__main__ import main
+from nbhelpers.course import results
 from nbhelpers.course.results import (
+    differences,
     read_results,
     record_result,
     results_markdown,
@@ -29,6 +33,12 @@ ROW = {
 def table(tmp_path, monkeypatch):
     monkeypatch.setenv("CF_RESULTS", str(tmp_path / "new folder" / "table.csv"))
     return results_path()
+
+
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
 
 
 def test_row_comes_back(table):
@@ -93,3 +103,92 @@ def test_markdown_by_hand():
         "| 2,600 | cpu |"
     )
     assert len(lines) == 3
+
+
+# The table that a new run makes, against the stored one
+
+
+@pytest.fixture
+def stored(table):
+    """Two rows; the interval of the first is 0.86 to 0.90, a quarter of its half is 0.005."""
+    record_result(**ROW)
+    record_result(**ROW | {"model": "GlobalMean", "value": 1.25, "interval": (1.25, 1.25)})
+    return read_results(table)
+
+
+def changed(table, column, value, row=0):
+    fresh = table.copy()
+    fresh.loc[row, column] = value
+    return differences(fresh, table)
+
+
+def test_equal_tables_have_no_differences(stored):
+    assert differences(stored.iloc[::-1], stored) == []
+
+
+@pytest.mark.parametrize(("value", "n_lines"), [(0.8849, 0), (0.8751, 0), (0.8851, 1), (0.8749, 1)])
+def test_value_may_move_by_a_quarter_of_half_its_interval(stored, value, n_lines):
+    assert len(changed(stored, "value", value)) == n_lines
+
+
+def test_value_without_spread_may_move_by_a_thousandth(stored):
+    assert changed(stored, "value", 1.2509, row=1) == []
+    assert changed(stored, "value", 1.2511, row=1) == [
+        "01, GlobalMean, ml-100k, random 80/20, MSE: 1.2511 is not 1.25, give or take 0.001"
+    ]
+
+
+def test_value_of_another_device_may_move_by_half_its_interval(stored):
+    fresh = stored.assign(device="cuda", value=[0.899, 1.25])
+    assert differences(fresh, stored) == []
+    assert len(differences(fresh.assign(value=[0.901, 1.25]), stored)) == 1
+
+
+def test_value_that_is_not_a_number_is_a_difference(stored):
+    assert len(changed(stored, "value", float("nan"))) == 1
+
+
+@pytest.mark.parametrize("column", ["n_seeds", "n_parameters"])
+def test_counts_are_to_be_equal(stored, column):
+    (line,) = changed(stored, column, stored[column][0] + 1)
+    assert column in line
+
+
+def test_seconds_are_not_compared(stored):
+    assert changed(stored, "train_seconds", 1000.0) == []
+
+
+def test_rows_that_only_one_table_has_are_named(stored):
+    assert differences(stored[:1], stored) == [
+        "01, GlobalMean, ml-100k, random 80/20, MSE: stored, and not made again"
+    ]
+    assert differences(stored, stored[:1]) == [
+        "01, GlobalMean, ml-100k, random 80/20, MSE: made, and not stored: run `make run`"
+    ]
+
+
+def test_command_is_red_on_a_changed_value(stored, table, tmp_path, capsys):
+    fresh = tmp_path / "fresh.csv"
+    stored.to_csv(fresh, index=False)
+    assert main(["results", "--compare", str(fresh), str(table)]) == 0
+    assert "2 rows, all made again" in capsys.readouterr().out
+    stored.assign(value=[0.87, 1.25]).to_csv(fresh, index=False)
+    assert main(["results", "--compare", str(fresh), str(table)]) == 1
+    assert "0.87 is not 0.88" in capsys.readouterr().out
+
+
+# Where a model was trained
+
+
+def test_device_asked_for_and_not_used_is_not_recorded(table, monkeypatch):
+    monkeypatch.setenv("CF_DEVICE", "cuda")
+    record_result(**ROW)
+    assert read_results(table)["device"].tolist() == ["cpu"]
+
+
+def test_gpu_that_held_tensors_is_recorded(table, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 1024)
+    assert results.device_in_use() == "cuda"
+    record_result(**ROW, device=torch.device("cpu"))
+    assert read_results(table)["device"].tolist() == ["cpu"]
