@@ -163,7 +163,7 @@ def mean_loss(model: nn.Module, data: Sequence[Tensor], *, loss: Loss = mse_loss
     model : nn.Module
         Called as ``model(*inputs)``; each part is left in the mode in which it came.
     data : sequence of Tensor, each of shape (n, ...)
-        Inputs of the model, and last the target.
+        Inputs of the model, and last the target; moved to the model, if they are elsewhere.
     loss : callable
         Mean loss of ``(prediction, target)``.
 
@@ -177,8 +177,10 @@ def mean_loss(model: nn.Module, data: Sequence[Tensor], *, loss: Loss = mse_loss
     2.0
     """
     losses = MeanLoss()
+    device = next((weight.device for weight in model.parameters()), data[0].device)
     with evaluation_mode(model):
-        for *inputs, target in zip(*(tensor.split(65_536) for tensor in data), strict=True):
+        for rows in zip(*(tensor.split(65_536) for tensor in data), strict=True):
+            *inputs, target = _moved(rows, device)
             losses.add(loss(model(*inputs), target), len(target))
     return losses.mean()
 

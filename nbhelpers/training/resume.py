@@ -31,7 +31,17 @@ class Batches(Protocol):
 
 
 class ResumableBatches:
-    """Batches that know how far a pass has come; Lightning keeps and restores their state."""
+    """Batches that know how far a pass has come; Lightning keeps and restores their state.
+
+    Parameters
+    ----------
+    batches : Batches
+
+    Raises
+    ------
+    ValueError
+        If they have no generator of their own.
+    """
 
     def __init__(self, batches: Batches) -> None:
         if batches.generator is None:
