@@ -12,7 +12,7 @@ def choose_device() -> torch.device:
     """Device named by the variable ``CF_DEVICE``; without it the CPU.
 
     The models of this course are small: a GPU pays only for large batches, so it has to be asked
-    for.
+    for. What a run was really trained on is in its ``History.device``.
 
     Returns
     -------
@@ -22,6 +22,11 @@ def choose_device() -> torch.device:
     ------
     ValueError
         If the named device is not there.
+
+    Examples
+    --------
+    >>> choose_device()  # without CF_DEVICE
+    device(type='cpu')
     """
     name = os.environ.get("CF_DEVICE", "cpu")
     there = {
@@ -35,8 +40,8 @@ def choose_device() -> torch.device:
     return torch.device(name)
 
 
-def home_of(model: nn.Module) -> torch.device:
-    """Where a model is now.
+def device_of(model: nn.Module) -> torch.device:
+    """Device of a model's parameters.
 
     Parameters
     ----------

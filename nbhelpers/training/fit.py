@@ -1,27 +1,27 @@
-"""One training loop for every model and every loss."""
+"""Training of models that predict a number for each row, such as a rating."""
 
 from __future__ import annotations
 
-import math
+import hashlib
 import random
-import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
-from nbhelpers.training.device import choose_device, home_of
-from nbhelpers.training.epochs import BestWeights, epochs
-from nbhelpers.training.optimizers import adamw, descend
+from nbhelpers.core.checks import require_one
+from nbhelpers.core.recommender import evaluation_mode
+from nbhelpers.training.device import choose_device
+from nbhelpers.training.history import History
+from nbhelpers.training.loop import Callback, MeanLoss, Recipe, Validate, name_of, train_epochs
+from nbhelpers.training.losses import mse_loss
+from nbhelpers.training.optimizers import LR, MakeOptimizer, Schedule, adam
+from nbhelpers.training.resume import Batch, Checkpoint
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-Schedule = Callable[[Optimizer, int], LRScheduler]
-MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
+Loss = Callable[..., Tensor]
 
 
 def seed_everything(seed: int) -> None:
@@ -31,43 +31,18 @@ def seed_everything(seed: int) -> None:
     ----------
     seed : int
         0 to 2**32 - 1.
+
+    Examples
+    --------
+    >>> seed_everything(42)
+    >>> first = torch.rand(1)
+    >>> seed_everything(42)
+    >>> bool(first == torch.rand(1))
+    True
     """
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - libraries still draw from the global generator
     torch.manual_seed(seed)
-
-
-@dataclass
-class History:
-    """Losses of a training run, one entry for each epoch.
-
-    Attributes
-    ----------
-    train_loss, valid_loss : list of float
-        Mean over the rows; training loss while the weights move, validation loss after the
-        epoch. ``valid_loss`` is empty without validation rows.
-    seconds : list of float
-        Of training, validation left out.
-    best_epoch : int
-        Epoch of the lowest validation loss (of the last one without validation), from 1.
-    """
-
-    train_loss: list[float] = field(default_factory=list)
-    valid_loss: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-
-    @property
-    def best_epoch(self) -> int:
-        """Epoch of the lowest validation loss, from 1."""
-        if not self.valid_loss:
-            return len(self.train_loss)
-        return int(np.argmin(self.valid_loss)) + 1
-
-    def frame(self) -> pd.DataFrame:
-        """Losses as a table, indexed by epoch."""
-        losses = {"train_loss": self.train_loss, "valid_loss": self.valid_loss}
-        table = pd.DataFrame({name: values for name, values in losses.items() if values})
-        return table.set_index(pd.RangeIndex(1, len(table) + 1, name="epoch"))
 
 
 def fit(
@@ -75,18 +50,22 @@ def fit(
     train: Sequence[Tensor],
     valid: Sequence[Tensor] | None = None,
     *,
-    loss: Loss = nn.functional.mse_loss,
+    loss: Loss = mse_loss,
+    weights: Tensor | None = None,
     n_epochs: int = 5,
     batch_size: int = 64,
-    lr: float = 5e-3,
+    lr: float = LR,
     wd: float = 0.0,
     make_optimizer: MakeOptimizer | None = None,
     schedule: Schedule | None = None,
+    validate: Validate | None = None,
     patience: int | None = None,
+    callbacks: Sequence[Callback] = (),
+    checkpoint: Path | str | None = None,
     generator: torch.Generator | None = None,
     device: torch.device | str | None = None,
 ) -> History:
-    """Train a model in place and return its losses.
+    """Train a model in place on rows of inputs and a target, and return what was measured.
 
     Parameters
     ----------
@@ -94,21 +73,35 @@ def fit(
         Called as ``model(*inputs)``. It trains on ``device``, comes back to where it was, and is
         left in evaluation mode.
     train, valid : sequence of Tensor, each of shape (n, ...)
-        Inputs of the model, and last the target: ``(user_idx, item_idx, rating)``.
+        Inputs of the model, and last the target: ``(user_idx, item_idx, rating)``. The loss of
+        ``valid`` after each epoch is the metric ``valid_loss``: lower is better.
     loss : callable
-        Mean loss of ``(prediction, target)``.
+        Mean loss of ``(prediction, target)``; with ``weights`` it is called with ``weights`` of
+        the rows, too. ``losses.with_weights`` makes such a loss from one of torch.
+    weights : Tensor of float, shape (n,), optional
+        How much each training row counts, above 0.
     n_epochs, batch_size : int
     lr, wd : float
-        Learning rate and decoupled weight decay of AdamW. Its second moment remembers about 100
-        batches, not torch's 1,000 (betas 0.9 and 0.99): while the gradients of small embeddings
-        grow, a long memory makes longer steps than ``lr`` says.
+        Learning rate and decoupled weight decay of ``optimizers.adam``. Its second moment
+        remembers about 100 batches, not torch's 1,000 (betas 0.9 and 0.99): while the gradients
+        of small embeddings grow, a long memory makes longer steps than ``lr`` says.
     make_optimizer : callable, optional
-        Makes another optimizer from the parameters; ``lr`` and ``wd`` are then unused.
+        Makes another optimizer from the model, such as ``partial(adam_l2, lr=0.01, wd=2e-4)``;
+        ``lr`` and ``wd`` are then unused.
     schedule : callable, optional
         Makes a scheduler, stepped after each batch, such as ``one_cycle``.
+    validate : callable, optional
+        Gives metrics of the model by name after each epoch, in evaluation mode and without
+        gradients: higher is better. Its first metric then decides which epoch is best, also where
+        there are validation rows.
     patience : int, optional
-        Stop after this many epochs without a better validation loss, and restore the best
-        weights. Without it all epochs are run and the last weights kept.
+        Stop after this many epochs without a better first metric, and restore the best weights.
+        Without it all epochs are run and the last weights kept.
+    callbacks : sequence, optional
+        Their ``on_epoch_end(model, history)`` is called after each epoch; ``True`` ends the run.
+    checkpoint : path, optional
+        A file that holds the run after each epoch. The same call with the same file goes on where
+        the run was stopped, equal to a run without a stop.
     generator : torch.Generator, optional
         Shuffles the rows; without it torch's global generator does.
     device : optional
@@ -122,129 +115,141 @@ def fit(
     ------
     ValueError
         If there are no rows, the tensors differ in length, ``patience`` is given without
-        ``valid``, or the model has no parameter.
+        validation, the model has no parameter, or the checkpoint is damaged or of another run.
     FloatingPointError
-        At the first loss that is not finite, with the cause. The weights stay as they were then,
-        or, with ``patience``, go back to the best.
+        At the end of the first epoch whose loss or whose weights are not finite, or at the first
+        step, with the cause. With ``patience`` the best weights come back.
+
+    Examples
+    --------
+    >>> seed_everything(0)
+    >>> model = nn.Linear(1, 1)
+    >>> x = torch.arange(8.0).unsqueeze(1)
+    >>> history = fit(model, (x, 2 * x), (x, 2 * x), n_epochs=100, lr=0.1, device="cpu")
+    >>> len(history.valid_loss), history.valid_loss[-1] < history.valid_loss[0] / 10
+    (100, True)
     """
-    _check(train, valid, n_epochs=n_epochs, batch_size=batch_size, patience=patience)
-    home = home_of(model)
+    _check(train, valid, weights)
+    require_one(batch_size=batch_size)
     device = choose_device() if device is None else torch.device(device)
-    model.to(device)
-    train = [tensor.to(device) for tensor in train]
-    valid = None if valid is None else [tensor.to(device) for tensor in valid]
-    optimizer = make_optimizer or (lambda parameters: _adamw(parameters, lr, wd))
-    n_steps = n_epochs * math.ceil(len(train[0]) / batch_size)
-    run = _Run(model, loss, optimizer, schedule, n_steps=n_steps)
-    history, best = History(), BestWeights(model, patience)
-    try:
-        for epoch in epochs(n_epochs):
-            started = time.perf_counter()
-            history.train_loss.append(run.epoch(train, batch_size, generator))
-            history.seconds.append(time.perf_counter() - started)
-            if valid is not None:
-                history.valid_loss.append(mean_loss(model, valid, loss=loss))
-            if best.is_over(epoch=epoch, best_epoch=history.best_epoch):
-                break
-    finally:
-        best.restore()
-        model.to(home).eval()
-    return history
+    train = _moved(train, device)
+    valid = None if valid is None else _moved(valid, device)
+    rows = train if weights is None else [*train, weights.to(device)]
+    recipe = Recipe(
+        n_epochs=n_epochs,
+        make_optimizer=make_optimizer or partial(adam, lr=lr, wd=wd, betas=(0.9, 0.99), eps=1e-5),
+        schedule=schedule,
+        validate=_validation(validate, valid, loss),
+        mode="min" if validate is None else "max",
+        patience=patience,
+        callbacks=callbacks,
+        device=device,
+        checkpoint=None if checkpoint is None else Checkpoint(checkpoint),
+        settings={"loss": name_of(loss), "rows": _digest(rows) if checkpoint else ""},
+    )
+    batches = RowBatches(rows, batch_size=batch_size, generator=generator)
+    row_loss = partial(_batch_loss if weights is None else _weighted_batch_loss, loss=loss)
+    names = [*(f"input {k}" for k in range(len(train) - 1)), "target"]
+    data = dict(zip(reversed(names), reversed(train), strict=True))  # the target first
+    return train_epochs(model, batches, row_loss, recipe=recipe, data=data)
 
 
 @torch.no_grad()
-def mean_loss(
-    model: nn.Module, data: Sequence[Tensor], *, loss: Loss = nn.functional.mse_loss
-) -> float:
+def mean_loss(model: nn.Module, data: Sequence[Tensor], *, loss: Loss = mse_loss) -> float:
     """Mean loss over all rows, in evaluation mode and without gradients.
 
     Parameters
     ----------
     model : nn.Module
-        Called as ``model(*inputs)``; left in the mode in which it came.
+        Called as ``model(*inputs)``; each part is left in the mode in which it came.
     data : sequence of Tensor, each of shape (n, ...)
-        Inputs of the model, and last the target.
+        Inputs of the model, and last the target; moved to the model, if they are elsewhere.
     loss : callable
         Mean loss of ``(prediction, target)``.
 
     Returns
     -------
     float
+
+    Examples
+    --------
+    >>> mean_loss(nn.Identity(), (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0])))
+    2.0
     """
-    was_training = model.training
-    model.eval()
-    total = 0.0
-    for *inputs, target in zip(*(tensor.split(65_536) for tensor in data), strict=True):
-        total += loss(model(*inputs), target).item() * len(target)
-    model.train(was_training)
-    return total / len(data[-1])
+    losses = MeanLoss()
+    device = next((weight.device for weight in model.parameters()), data[0].device)
+    with evaluation_mode(model):
+        for rows in zip(*(tensor.split(65_536) for tensor in data), strict=True):
+            *inputs, target = _moved(rows, device)
+            losses.add(loss(model(*inputs), target), len(target))
+    return losses.mean()
 
 
-class _Run:
-    """The moving parts of one training run."""
+class RowBatches:
+    """Batches of the rows of tensors, shuffled anew in each pass.
+
+    Parameters
+    ----------
+    rows : sequence of Tensor, each of shape (n, ...)
+    batch_size : int
+        Rows in a batch; the last one of a pass may be smaller.
+    generator : torch.Generator, optional
+        Decides the order, on its device.
+    """
 
     def __init__(
-        self,
-        model: nn.Module,
-        loss: Loss,
-        make_optimizer: MakeOptimizer,
-        schedule: Schedule | None,
-        *,
-        n_steps: int,
+        self, rows: Sequence[Tensor], *, batch_size: int, generator: torch.Generator | None
     ) -> None:
-        self.model, self.loss = model, loss
-        self.optimizer = make_optimizer(model.parameters())
-        self.scheduler = schedule(self.optimizer, n_steps) if schedule else None
+        self.rows, self.batch_size, self.generator = rows, batch_size, generator
 
-    def epoch(
-        self, train: Sequence[Tensor], batch_size: int, generator: torch.Generator | None
-    ) -> float:
-        """Mean training loss of one pass over the shuffled rows."""
-        self.model.train()
-        order = torch.randperm(len(train[0]), generator=generator).to(train[0].device)
-        batches = zip(*(tensor[order].split(batch_size) for tensor in train), strict=True)
-        total = 0.0
-        for *inputs, target in batches:
-            total += self.step(inputs, target) * len(target)
-        return total / len(order)
+    def __len__(self) -> int:
+        return -(-len(self.rows[0]) // self.batch_size)
 
-    def step(self, inputs: Sequence[Tensor], target: Tensor) -> float:
-        """Loss of one batch, before the weights move."""
-        loss = self.loss(self.model(*inputs), target)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise FloatingPointError(f"the loss is {value}: {_cause(self.model, inputs, target)}")
-        descend(loss, self.optimizer, self.scheduler)
-        return value
+    def __iter__(self) -> Iterator[Batch]:
+        source = "cpu" if self.generator is None else self.generator.device
+        order = torch.randperm(len(self.rows[0]), generator=self.generator, device=source)
+        order = order.to(self.rows[0].device)
+        yield from zip(*(rows[order].split(self.batch_size) for rows in self.rows), strict=True)
 
 
-def _adamw(parameters: Iterable[nn.Parameter], lr: float, wd: float) -> Optimizer:
-    return adamw(parameters, lr=lr, wd=wd, betas=(0.9, 0.99), eps=1e-5)
+def _batch_loss(model: nn.Module, batch: Batch, *, loss: Loss) -> tuple[Tensor, int]:
+    *inputs, target = batch
+    return loss(model(*inputs), target), len(target)
 
 
-def _cause(model: nn.Module, inputs: Sequence[Tensor], target: Tensor) -> str:
-    """Why a loss is not finite, and what to do about it."""
-    for name, tensor in [("target", target), *((f"input {k}", x) for k, x in enumerate(inputs))]:
-        if not tensor.isfinite().all():
-            return f"the {name} holds values that are not finite; repair the data"
-    for name, parameter in model.named_parameters():
-        if not parameter.isfinite().all():
-            return f"the weights {name} are no longer finite; lower lr"
-    return "data and weights are finite, the prediction is too large; lower lr or scale the data"
+def _weighted_batch_loss(model: nn.Module, batch: Batch, *, loss: Loss) -> tuple[Tensor, Tensor]:
+    *inputs, target, weights = batch
+    return loss(model(*inputs), target, weights=weights), weights.sum()
 
 
-def _check(
-    train: Sequence[Tensor],
-    valid: Sequence[Tensor] | None,
-    *,
-    n_epochs: int,
-    batch_size: int,
-    patience: int | None,
-) -> None:
-    if n_epochs < 1 or batch_size < 1:
-        raise ValueError(f"n_epochs and batch_size must be 1 or more: {n_epochs}, {batch_size}")
-    if patience is not None and (valid is None or patience < 1):
-        raise ValueError(f"patience needs valid rows and must be 1 or more, got {patience}")
+def _validation(
+    validate: Validate | None, valid: Sequence[Tensor] | None, loss: Loss
+) -> Validate | None:
+    """Metrics of the caller first, then the loss of validation rows."""
+    if valid is None:
+        return validate
+
+    def both(model: nn.Module) -> dict[str, float]:
+        own = {} if validate is None else dict(validate(model))
+        return own | {"valid_loss": mean_loss(model, valid, loss=loss)}
+
+    return both
+
+
+def _moved(rows: Sequence[Tensor], device: torch.device) -> Sequence[Tensor]:
+    return [tensor.to(device) for tensor in rows]
+
+
+def _digest(rows: Sequence[Tensor]) -> str:
+    """A checksum of all numbers, so that no run goes on with other rows."""
+    digest = hashlib.sha256()
+    for tensor in rows:
+        digest.update(str((tensor.dtype, tuple(tensor.shape))).encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]
+
+
+def _check(train: Sequence[Tensor], valid: Sequence[Tensor] | None, weights: Tensor | None) -> None:
     for name, tensors in (("train", train), ("valid", valid)):
         if tensors is None:
             continue
@@ -253,3 +258,16 @@ def _check(
             raise ValueError(
                 f"{name} must hold inputs and a target of one length, got lengths {lengths}"
             )
+    if weights is None:
+        return
+    if weights.shape != (len(train[0]),):
+        raise ValueError(
+            f"weights must have the shape ({len(train[0])},), one for each training row, "
+            f"got {tuple(weights.shape)}"
+        )
+    wrong = weights[~((weights > 0) & weights.isfinite())]
+    if len(wrong):
+        raise ValueError(
+            f"weights must be finite and above 0, got {len(wrong):,} others, "
+            f"e.g. {wrong[0].item():g}: leave rows without weight out"
+        )

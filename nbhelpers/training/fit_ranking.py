@@ -1,33 +1,27 @@
 """The plain loop for rankings; ``lightning.py`` does the same in Lightning for pairs.
 
 Batches of pairs are ``(user_idx (batch,), item_idx (batch,), negatives (batch, n_negatives))``,
-batches of users ``(user_idx (batch,), positives (batch, n_items))``.
+and ``weights (batch,)`` where the interactions have weights; batches of users are
+``(user_idx (batch,), positives (batch, n_items))``.
 """
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
-from nbhelpers.training.device import choose_device, home_of
-from nbhelpers.training.epochs import BestWeights, epochs
-from nbhelpers.training.fit import Schedule
+from nbhelpers.training.device import device_of
+from nbhelpers.training.history import History
+from nbhelpers.training.loop import Callback, Recipe, Validate, name_of, train_epochs
 from nbhelpers.training.losses import logistic_loss
-from nbhelpers.training.optimizers import adam, descend
+from nbhelpers.training.optimizers import LR, MakeOptimizer, Schedule, adam
 from nbhelpers.training.partial_credit import PairLoss, PartialCredit
-from nbhelpers.training.resume import Batch, Batches
-
-Validate = Callable[[nn.Module], Mapping[str, float]]
+from nbhelpers.training.resume import Batch, Batches, Checkpoint
 
 
 def pair_loss(model: nn.Module, batch: Batch, loss: PairLoss | PartialCredit) -> Tensor:
@@ -38,23 +32,34 @@ def pair_loss(model: nn.Module, batch: Batch, loss: PairLoss | PartialCredit) ->
     model : nn.Module
         Called as ``model(user_idx, item_idx)`` with all pairs of the batch in one row.
     batch : tuple of Tensor
-        ``user_idx`` and ``item_idx``, shape (batch,), and ``negatives``, (batch, n_negatives).
+        ``user_idx`` and ``item_idx``, shape (batch,), and ``negatives``, (batch, n_negatives);
+        optionally ``weights``, (batch,). They are moved to the model, if they are elsewhere.
     loss : callable
         One of ``nbhelpers.training.losses`` that takes scores of positives and negatives, with
-        or without ``partial_credit``.
+        or without ``partial_credit``. Weights, if there are any, reach it as ``weights=``.
 
     Returns
     -------
     Tensor of float, shape ()
+
+    Examples
+    --------
+    >>> from nbhelpers.models.matrix_factorization import MatrixFactorization
+    >>> model = MatrixFactorization(2, 4, 3)
+    >>> batch = torch.tensor([0, 1]), torch.tensor([2, 3]), torch.tensor([[0, 1], [0, 2]])
+    >>> pair_loss(model, batch, logistic_loss).shape
+    torch.Size([])
     """
-    user_idx, item_idx, negatives = batch
+    device = device_of(model)
+    user_idx, item_idx, negatives, *weights = (tensor.to(device) for tensor in batch)
     items = torch.cat([item_idx.unsqueeze(1), negatives], dim=1)  # (batch, 1 + n_negatives)
     users = user_idx.unsqueeze(1).expand_as(items)
     scores = model(users.flatten(), items.flatten()).view(items.shape)
     positive, negative = scores[:, 0], scores[:, 1:]
+    by_weight = {"weights": weights[0]} if weights else {}
     if isinstance(loss, PartialCredit):
-        return loss(positive, negative, item_idx, negatives)
-    return loss(positive, negative)
+        return loss(positive, negative, item_idx, negatives, **by_weight)
+    return loss(positive, negative, **by_weight)
 
 
 def row_loss(model: Any, batch: Batch, loss: PairLoss | PartialCredit) -> Tensor:
@@ -84,56 +89,22 @@ def row_loss(model: Any, batch: Batch, loss: PairLoss | PartialCredit) -> Tensor
     return loss(model.score_users(user_idx), positives)
 
 
-@dataclass
-class RankingHistory:
-    """What a run brought, one entry for each epoch.
-
-    Attributes
-    ----------
-    train_loss : list of float
-        Mean over the batches' rows, while the weights move.
-    metrics : dict of str to list of float
-        What ``validate`` returned; the first decides which epoch is best.
-    seconds : list of float
-        Of training, validation left out.
-    """
-
-    train_loss: list[float] = field(default_factory=list)
-    metrics: dict[str, list[float]] = field(default_factory=dict)
-    seconds: list[float] = field(default_factory=list)
-
-    @property
-    def best_epoch(self) -> int:
-        """Epoch of the highest first metric (of the last one without metrics), from 1."""
-        for values in self.metrics.values():
-            return int(np.argmax(values)) + 1
-        return len(self.train_loss)
-
-    def add(self, metrics: Mapping[str, float]) -> None:
-        """Metrics of the epoch that has ended."""
-        for name, value in metrics.items():
-            self.metrics.setdefault(name, []).append(value)
-
-    def frame(self) -> pd.DataFrame:
-        """Loss and metrics as a table, indexed by epoch."""
-        table = pd.DataFrame({"train_loss": self.train_loss, **self.metrics})
-        return table.set_index(pd.RangeIndex(1, len(table) + 1, name="epoch"))
-
-
 def fit_ranking(
     model: nn.Module,
     batches: Batches,
     *,
     loss: PairLoss | PartialCredit = logistic_loss,
     n_epochs: int = 5,
-    lr: float = 5e-3,
+    lr: float = LR,
     wd: float = 0.0,
-    make_optimizer: Callable[[nn.Module], Optimizer] | None = None,
+    make_optimizer: MakeOptimizer | None = None,
     schedule: Schedule | None = None,
     validate: Validate | None = None,
     patience: int | None = None,
+    callbacks: Sequence[Callback] = (),
+    checkpoint: Path | str | None = None,
     device: torch.device | str | None = None,
-) -> RankingHistory:
+) -> History:
     """Train a model in place on positives, against sampled negatives or the whole catalog.
 
     Parameters
@@ -157,92 +128,85 @@ def fit_ranking(
         Makes a scheduler, stepped after each batch, such as ``one_cycle``.
     validate : callable, optional
         Gives metrics of the model by name after each epoch, in evaluation mode and without
-        gradients. The first decides which epoch is best: higher is better.
+        gradients, such as ``lambda model: {"map": evaluate_ranking(model, valid,
+        seen=train).mean("map")}``. The first decides which epoch is best: higher is better.
     patience : int, optional
         Stop after this many epochs without a better first metric, and restore the best weights.
         Without it all epochs are run and the last weights kept.
+    callbacks : sequence, optional
+        Their ``on_epoch_end(model, history)`` is called after each epoch; ``True`` ends the run.
+    checkpoint : path, optional
+        A file that holds the run after each epoch. The same call with the same file goes on where
+        the run was stopped, equal to a run without a stop: ``batches`` must be those of the first
+        call, made anew or not.
     device : optional
         Without it ``choose_device()``.
 
     Returns
     -------
-    RankingHistory
+    History
 
     Raises
     ------
     ValueError
         If ``n_epochs`` or ``patience`` is below 1, ``patience`` is given without ``validate``,
-        or the model has no parameter.
+        the model has no parameter, or the checkpoint is damaged or of another run.
     FloatingPointError
-        At the first loss that is not finite. The weights stay as they were then, or, with
-        ``patience``, go back to the best.
+        At the end of the first epoch whose loss or whose weights are not finite, or at the first
+        step, with the cause. With ``patience`` the best weights come back.
+
+    Examples
+    --------
+    >>> from nbhelpers.data.interactions import Interactions
+    >>> from nbhelpers.models.matrix_factorization import MatrixFactorization
+    >>> from nbhelpers.sampling.batches import PairBatches
+    >>> from nbhelpers.sampling.negatives import ExactNegatives
+    >>> train = Interactions([0, 0, 1, 1], [0, 1, 2, 3], n_users=2, n_items=4)
+    >>> batches = PairBatches(
+    ...     train,
+    ...     ExactNegatives(train),
+    ...     batch_size=4,
+    ...     n_negatives=2,
+    ...     generator=torch.Generator().manual_seed(0),
+    ... )
+    >>> model = MatrixFactorization(2, 4, 3)
+    >>> history = fit_ranking(model, batches, n_epochs=200, lr=0.05, device="cpu")
+    >>> model.score_users(torch.tensor([1])).topk(2).indices.sort().values
+    tensor([[2, 3]])
     """
-    _check(n_epochs, patience, validate)
-    home = home_of(model)
-    device = choose_device() if device is None else torch.device(device)
-    model.to(device)
-    optimizer = adam(model, lr=lr, wd=wd) if make_optimizer is None else make_optimizer(model)
-    scheduler = schedule(optimizer, n_epochs * len(batches)) if schedule else None
-    run = _Run(model, loss, optimizer, scheduler)
-    history, best = RankingHistory(), BestWeights(model, patience)
-    try:
-        for epoch in epochs(n_epochs):
-            started = time.perf_counter()
-            history.train_loss.append(run.epoch(batches, device))
-            history.seconds.append(time.perf_counter() - started)
-            history.add(_metrics(model, validate))
-            if best.is_over(epoch=epoch, best_epoch=history.best_epoch):
-                break
-    finally:
-        best.restore()
-        model.to(home).eval()
-    return history
+    recipe = Recipe(
+        n_epochs=n_epochs,
+        make_optimizer=make_optimizer or partial(adam, lr=lr, wd=wd),
+        schedule=schedule,
+        validate=validate,
+        patience=patience,
+        callbacks=callbacks,
+        device=device,
+        checkpoint=None if checkpoint is None else Checkpoint(checkpoint),
+        settings={"loss": name_of(loss)},
+    )
+    return train_epochs(model, batches, partial(ranking_loss, loss=loss), recipe=recipe)
 
 
-class _Run:
-    """The moving parts of one training run."""
+def ranking_loss(
+    model: nn.Module, batch: Batch, *, loss: PairLoss | PartialCredit
+) -> tuple[Tensor, int | Tensor]:
+    """Loss of a batch of users or of pairs, and how much the batch counts in an epoch.
 
-    def __init__(
-        self,
-        model: nn.Module,
-        loss: PairLoss | PartialCredit,
-        optimizer: Optimizer,
-        scheduler: LRScheduler | None,
-    ) -> None:
-        self.model, self.loss = model, loss
-        self.optimizer, self.scheduler = optimizer, scheduler
+    Parameters
+    ----------
+    model : nn.Module
+    batch : tuple of Tensor
+        As for ``row_loss`` (two tensors) or ``pair_loss`` (three, or four with weights).
+    loss : callable
 
-    def epoch(self, batches: Batches, device: torch.device) -> float:
-        """Mean training loss of one pass."""
-        self.model.train()
-        total, n_rows = 0.0, 0
-        for batch in batches:
-            batch = tuple(tensor.to(device) for tensor in batch)
-            total += self.step(batch) * len(batch[0])
-            n_rows += len(batch[0])
-        return total / n_rows
-
-    def step(self, batch: Batch) -> float:
-        """Loss of one batch, before the weights move."""
-        batch_loss = row_loss if len(batch) == 2 else pair_loss
-        loss = batch_loss(self.model, batch, self.loss)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise FloatingPointError(f"the loss is {value}: lower the learning rate")
-        descend(loss, self.optimizer, self.scheduler)
-        return value
-
-
-@torch.no_grad()
-def _metrics(model: nn.Module, validate: Validate | None) -> dict[str, float]:
-    if validate is None:
-        return {}
-    model.eval()
-    return {name: float(value) for name, value in validate(model).items()}
-
-
-def _check(n_epochs: int, patience: int | None, validate: Validate | None) -> None:
-    if n_epochs < 1:
-        raise ValueError(f"n_epochs must be at least 1, got {n_epochs}")
-    if patience is not None and (validate is None or patience < 1):
-        raise ValueError(f"patience needs validate and must be at least 1, got {patience}")
+    Returns
+    -------
+    loss : Tensor of float, shape ()
+    size : int or Tensor of float, shape ()
+        Rows of the batch, or the sum of their weights.
+    """
+    if len(batch) == 2:
+        return row_loss(model, batch, loss), len(batch[0])
+    size = batch[3].sum() if len(batch) == 4 else len(batch[0])
+    return pair_loss(model, batch, loss), size

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from nbhelpers.training.fit import Schedule
-from nbhelpers.training.fit_ranking import RankingHistory, Validate, fit_ranking
+from nbhelpers.training.fit_ranking import ranking_loss
+from nbhelpers.training.history import History
+from nbhelpers.training.loop import (
+    BatchLoss,
+    Callback,
+    Recipe,
+    Validate,
+    name_of,
+    rates_of,
+    train_epochs,
+)
 from nbhelpers.training.losses import logistic_loss
-from nbhelpers.training.optimizers import Decay, adam
+from nbhelpers.training.optimizers import Decay, MakeOptimizer, Schedule, adam
 from nbhelpers.training.partial_credit import PairLoss, PartialCredit
-from nbhelpers.training.resume import Batches
+from nbhelpers.training.resume import Batches, Checkpoint
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,7 @@ class StagesHistory:
 
     Attributes
     ----------
-    stages : dict of str to RankingHistory
+    stages : dict of str to History
         One for each stage, by name.
     table : DataFrame
         One row for each stage, indexed by name: ``lr``, read from the optimizer; ``n_trainable``,
@@ -75,7 +87,7 @@ class StagesHistory:
         and ``train_loss`` of the last epoch.
     """
 
-    stages: dict[str, RankingHistory]
+    stages: dict[str, History]
     table: pd.DataFrame
 
 
@@ -128,6 +140,8 @@ def fit_stages(
     schedule: Schedule | None = None,
     validate: Validate | None = None,
     patience: int | None = None,
+    callbacks: Sequence[Callback] = (),
+    checkpoint: Path | str | None = None,
     device: torch.device | str | None = None,
 ) -> StagesHistory:
     """Train a model in place, one stage after another, on batches of pairs or of users.
@@ -137,8 +151,8 @@ def fit_stages(
 
     Parameters
     ----------
-    model, batches, loss, validate, device
-        As for ``fit_ranking``.
+    model, batches, loss, validate, callbacks, device
+        As for ``fit_ranking``. A callback that returns ``True`` ends its stage.
     stages : sequence of Stage
         All are checked before the first one starts.
     schedule : callable, optional
@@ -146,6 +160,9 @@ def fit_stages(
     patience : int, optional
         As for ``fit_ranking``, for each stage by itself: the next one starts from the best
         weights of the one before.
+    checkpoint : path, optional
+        As for ``fit_ranking``: one file for all stages, which also holds the weights from before
+        the stage that is under way.
 
     Returns
     -------
@@ -158,49 +175,149 @@ def fit_stages(
         parameter has moved all the same, because the model writes to it; and whatever
         ``fit_ranking`` refuses.
     FloatingPointError
-        At the first loss that is not finite.
+        As for ``fit_ranking``.
+
+    Examples
+    --------
+    >>> from nbhelpers.data.interactions import Interactions
+    >>> from nbhelpers.models.matrix_factorization import MatrixFactorization
+    >>> from nbhelpers.sampling.batches import UserBatches
+    >>> from nbhelpers.training.losses import full_softmax_loss
+    >>> train = Interactions([0, 1], [0, 1], n_users=2, n_items=2)
+    >>> batches = UserBatches(train, batch_size=2, generator=torch.Generator().manual_seed(0))
+    >>> stages = [Stage("biases", ("*_bias.*",), lr=0.1), Stage("all", ("*",), lr=0.01)]
+    >>> run = fit_stages(
+    ...     MatrixFactorization(2, 2, 3), batches, stages, loss=full_softmax_loss, device="cpu"
+    ... )
+    >>> run.table["n_trainable"]
+    stage
+    biases     2
+    all       14
+    Name: n_trainable, dtype: int64
     """
     _check(model, stages)
-    histories, rows = {}, []
+    settings = {"loss": name_of(loss), "stages": str(list(stages))}
+    file = None if checkpoint is None else Checkpoint(checkpoint)
+    recipe = Recipe(
+        n_epochs=1,  # each stage has its own number, and its own optimizer
+        make_optimizer=adam,
+        schedule=schedule,
+        validate=validate,
+        patience=patience,
+        callbacks=callbacks,
+        device=device,
+        settings=settings,
+    )
+    run = _StagedRun(model, batches, partial(ranking_loss, loss=loss), recipe=recipe, file=file)
     with _restored(model):
+        return run.through(stages)
+
+
+class _StagedRun:
+    """Stage after stage; where there is a file, it holds all that is finished and the one begun."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        batches: Batches,
+        batch_loss: BatchLoss,
+        *,
+        recipe: Recipe,
+        file: Checkpoint | None,
+    ) -> None:
+        self.model, self.batches, self.batch_loss = model, batches, batch_loss
+        self.recipe, self.file = recipe, file
+        self.histories: dict[str, History] = {}
+        self.rows: list[dict[str, Any]] = []
+
+    def through(self, stages: Sequence[Stage]) -> StagesHistory:
+        """All stages that are not finished yet."""
+        kept = self._restore()
         for stage in stages:
-            _thaw(model, stage)
-            before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
-            rates: list[float] = []
-            histories[stage.name] = fit_ranking(
-                model,
-                batches,
-                loss=loss,
-                n_epochs=stage.n_epochs,
-                make_optimizer=_maker(stage, rates),
-                schedule=schedule,
-                validate=validate,
-                patience=patience,
-                device=device,
-            )
-            rows.append(_row(model, stage, before) | {"lr": rates[0]})
-    table = pd.DataFrame(rows).set_index("stage")
-    table["n_epochs"] = [len(history.train_loss) for history in histories.values()]
-    table["train_loss"] = [history.train_loss[-1] for history in histories.values()]
-    columns = ["lr", "n_trainable", "n_moved", "n_epochs", "train_loss"]
-    return StagesHistory(histories, table[columns])
+            if stage.name in self.histories:
+                continue
+            _thaw(self.model, stage)
+            before = {name: w.detach().clone() for name, w in self.model.named_parameters()}
+            store = None
+            if self.file is not None:
+                if kept is not None:
+                    before = kept["before"]
+                finished = {"rows": list(self.rows), "histories": _states(self.histories)}
+                store = _StageStore(self.file, {**finished, "before": before}, kept)
+            self._train(stage, before, store)
+            kept = None
+        return StagesHistory(self.histories, self._table())
+
+    def _train(self, stage: Stage, before: Mapping[str, Tensor], store: _StageStore | None) -> None:
+        rates: list[float] = []
+        recipe = replace(
+            self.recipe,
+            n_epochs=stage.n_epochs,
+            make_optimizer=_maker(stage, rates),
+            checkpoint=store,
+        )
+        history = train_epochs(self.model, self.batches, self.batch_loss, recipe=recipe)
+        self.histories[stage.name] = history
+        self.rows.append(_row(self.model, stage, before) | {"lr": rates[0]})
+
+    def _restore(self) -> dict[str, Any] | None:
+        """What the file holds of a stage that was begun; those before it are put in their place."""
+        kept = None if self.file is None else self.file.load(self.recipe.settings)
+        if kept is not None:
+            self.rows = kept["rows"]
+            for name, state in kept["histories"].items():
+                self.histories[name] = History()
+                self.histories[name].load_state_dict(state)
+        return kept
+
+    def _table(self) -> pd.DataFrame:
+        table = pd.DataFrame(self.rows).set_index("stage")
+        table["n_epochs"] = [len(history.train_loss) for history in self.histories.values()]
+        table["train_loss"] = [history.train_loss[-1] for history in self.histories.values()]
+        return table[["lr", "n_trainable", "n_moved", "n_epochs", "train_loss"]]
 
 
-def _maker(stage: Stage, rates: list[float]) -> Callable[[nn.Module], Optimizer]:
+class _StageStore:
+    """The file of a staged run, as one of its stages sees it."""
+
+    def __init__(
+        self, file: Checkpoint, around: Mapping[str, Any], kept: Mapping[str, Any] | None
+    ) -> None:
+        self.file, self.around, self.kept = file, around, kept
+
+    def save(self, content: Mapping[str, Any], settings: Mapping[str, str]) -> None:
+        """Keep a stage together with what was finished before it."""
+        self.file.save({**self.around, "run": content}, settings)
+
+    def load(self, settings: Mapping[str, str]) -> dict[str, Any] | None:
+        """The stage, if it was begun."""
+        if self.kept is None:
+            return None
+        self.file.require_same(self.kept["settings"], settings)
+        return dict(self.kept["run"])
+
+
+def _states(histories: Mapping[str, History]) -> dict[str, Any]:
+    return {name: history.state_dict() for name, history in histories.items()}
+
+
+def _maker(stage: Stage, rates: list[float]) -> MakeOptimizer:
     """What makes the optimizer of a stage, and notes the learning rate that it then has."""
 
     def make(model: nn.Module) -> Optimizer:
         optimizer = adam(model, lr=stage.lr, wd=stage.wd)
-        rates.extend(group["lr"] for group in optimizer.param_groups)
+        rates.extend(rates_of(optimizer))
         return optimizer
 
     return make
 
 
-def _row(model: nn.Module, stage: Stage, before: dict[str, Tensor]) -> dict[str, object]:
+def _row(model: nn.Module, stage: Stage, before: Mapping[str, Tensor]) -> dict[str, Any]:
     """What a stage moved, counted in numbers."""
     weights = dict(model.named_parameters())
-    moved = {name: int((weight != before[name]).sum()) for name, weight in weights.items()}
+    moved = {
+        name: int((weight != before[name].to(weight)).sum()) for name, weight in weights.items()
+    }
     wrong = [name for name, weight in weights.items() if moved[name] and not weight.requires_grad]
     if wrong:
         raise ValueError(

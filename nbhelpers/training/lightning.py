@@ -1,26 +1,39 @@
-"""Training on positives and sampled negatives in Lightning; ``ranking.py`` has the plain loop."""
+"""Training on positives and negatives in Lightning; ``fit_ranking.py`` has the plain loop."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.training.fit import Schedule
-from nbhelpers.training.fit_ranking import Validate, pair_loss
+from nbhelpers.training.fit_ranking import ranking_loss
+from nbhelpers.training.history import History
+from nbhelpers.training.loop import (
+    Callback,
+    MeanLoss,
+    Validate,
+    log_epoch,
+    measured,
+    rates_of,
+    require_finite,
+)
 from nbhelpers.training.losses import logistic_loss, sampled_softmax_loss
-from nbhelpers.training.optimizers import adam
+from nbhelpers.training.optimizers import LR, MakeOptimizer, Schedule, adam
 from nbhelpers.training.partial_credit import PairLoss, PartialCredit
 from nbhelpers.training.resume import Batch
 
 
 class RetrievalModule(pl.LightningModule):
-    """What the modules below share: the optimizer, and what happens at the end of an epoch.
+    """What the modules below share: optimizer, history, and what happens after an epoch.
+
+    A stopped run goes on from a checkpoint of the Trainer, see ``lightning_trainer``: weights,
+    optimizer and ``history`` are in it, and with ``RetrievalData`` the order of the batches.
 
     Parameters
     ----------
@@ -28,14 +41,22 @@ class RetrievalModule(pl.LightningModule):
         Trained in place, and left in evaluation mode.
     validate : callable, optional
         Gives metrics of the model by name, after each epoch, in evaluation mode and without
-        gradients. They are logged beside ``train_loss``, the mean over the epoch's batches.
+        gradients. They are logged beside ``train_loss``, the mean over the epoch's rows.
     lr, wd : float
-        Learning rate and decoupled weight decay of AdamW; without decay it is Adam.
+        Learning rate and decoupled weight decay of ``optimizers.adam``.
     make_optimizer : callable, optional
         Makes another optimizer from the model, such as one by ``factors_and_biases``; ``lr`` and
         ``wd`` are then unused.
     schedule : callable, optional
         Makes a scheduler, stepped after each batch, such as ``one_cycle``.
+    callbacks : sequence, optional
+        Their ``on_epoch_end(model, history)`` is called after each epoch, as by ``fit_ranking``;
+        ``True`` ends the run. What Lightning calls so is given to its Trainer.
+
+    Attributes
+    ----------
+    history : History
+        As ``fit_ranking`` returns it.
     """
 
     def __init__(
@@ -43,33 +64,38 @@ class RetrievalModule(pl.LightningModule):
         model: nn.Module,
         *,
         validate: Validate | None = None,
-        lr: float = 1e-3,
+        lr: float = LR,
         wd: float = 0.0,
-        make_optimizer: Callable[[nn.Module], Optimizer] | None = None,
+        make_optimizer: MakeOptimizer | None = None,
         schedule: Schedule | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
         super().__init__()
-        self.model, self.validate = model, validate
-        self.lr, self.wd = lr, wd
-        self.make_optimizer, self.schedule = make_optimizer, schedule
-        self.losses: list[Tensor] = []
+        self.model, self.validate, self.callbacks = model, validate, callbacks
+        self.make_optimizer = make_optimizer or partial(adam, lr=lr, wd=wd)
+        self.schedule = schedule
+        self.history, self.losses = History(), MeanLoss()
+        self.started, self.is_resumed = 0.0, False
 
     def batch_loss(self, batch: Batch) -> Tensor:
         """Mean loss of a batch, shape ()."""
+        return self.sized_loss(batch)[0]
+
+    def sized_loss(self, batch: Batch) -> tuple[Tensor, int | Tensor]:
+        """Mean loss of a batch, and how much it counts: its rows, or the sum of their weights."""
         raise NotImplementedError("a subclass says what the loss of a batch is")
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of a batch; Lightning takes the gradients and the step."""
-        loss = self.batch_loss(batch)
-        self.losses.append(loss.detach())
+        if batch_idx == 0 and self.losses.sizes:  # stopped after the last step of an epoch
+            self._end_epoch()
+        loss, size = self.sized_loss(batch)
+        self.losses.add(loss, size)
         return loss
 
     def configure_optimizers(self) -> Any:
         """The optimizer of this run, and its schedule if there is one."""
-        if self.make_optimizer is None:
-            optimizer = adam(self.model, lr=self.lr, wd=self.wd)
-        else:
-            optimizer = self.make_optimizer(self.model)
+        optimizer = self.make_optimizer(self.model)
         if self.schedule is None:
             return optimizer
         n_steps = int(self.trainer.estimated_stepping_batches)
@@ -78,29 +104,46 @@ class RetrievalModule(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         """Evaluation before training must not leave the model in evaluation mode."""
+        if not self.is_resumed:
+            self.history, self.losses = History(), MeanLoss()
+        self.history.device, self.is_resumed = self.device, False
+        self.started = time.perf_counter()
         self.model.train()
 
     def on_train_epoch_start(self) -> None:
-        """Forget the losses of the last epoch."""
-        self.losses.clear()
+        """Start the clock."""
+        self.started = time.perf_counter()
 
     def on_train_epoch_end(self) -> None:
-        """Log the mean loss and the metrics; refuse to go on from a loss that is not finite."""
-        loss = torch.stack(self.losses).mean()
-        if not loss.isfinite():
-            raise FloatingPointError(
-                f"the mean loss of epoch {self.current_epoch + 1} is {loss.item()}: lower lr"
-            )
-        self.log_dict({"train_loss": loss, **self._metrics()})
+        """Keep and log what the epoch brought; refuse to go on from what is not finite."""
+        metrics = self._end_epoch()
+        self.log_dict({"train_loss": self.history.train_loss[-1], **metrics})
+        stops = [each.on_epoch_end(self.model, self.history) for each in self.callbacks]
+        if any(stops):
+            self.trainer.should_stop = True
 
-    @torch.no_grad()
-    def _metrics(self) -> dict[str, float]:
-        if self.validate is None:
-            return {}
-        self.model.eval()
-        metrics = {name: float(value) for name, value in self.validate(self.model).items()}
-        self.model.train()
+    def _end_epoch(self) -> dict[str, float]:
+        """Metrics of the model, which the history keeps with the rest."""
+        loss = self.losses.mean()
+        seconds = time.perf_counter() - self.started
+        require_finite(self.model, loss)
+        metrics = measured(self.model, self.validate)
+        rates = rates_of(self.trainer.optimizers[0])
+        self.history.add(loss, metrics=metrics, seconds=seconds, learning_rates=rates)
+        log_epoch(self.history, self.trainer.max_epochs)
+        self.losses = MeanLoss()
         return metrics
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Lightning keeps the weights; the history, and the losses of this epoch, go with them."""
+        checkpoint["history"] = self.history.state_dict()
+        checkpoint["losses"] = self.losses.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the history of the stopped run."""
+        self.history.load_state_dict(checkpoint["history"])
+        self.losses.load_state_dict(checkpoint["losses"])
+        self.is_resumed = True
 
     def on_fit_end(self) -> None:
         """Leave the model ready to score."""
@@ -110,7 +153,8 @@ class RetrievalModule(pl.LightningModule):
 class PairModule(RetrievalModule):
     """Trains a pair model on positives, each with negatives of its own.
 
-    Batches are ``(user_idx (batch,), item_idx (batch,), negatives (batch, n_negatives))``.
+    Batches are ``(user_idx (batch,), item_idx (batch,), negatives (batch, n_negatives))``, and
+    ``weights (batch,)`` where the interactions have weights.
 
     Parameters
     ----------
@@ -120,7 +164,8 @@ class PairModule(RetrievalModule):
         Mean loss of ``(positive_scores (batch,), negative_scores (batch, n_negatives))``, such
         as ``logistic_loss`` or ``softmax_loss``; or one of those with ``partial_credit``.
     **settings
-        ``validate``, ``lr``, ``wd``, ``make_optimizer``, ``schedule`` of ``RetrievalModule``.
+        ``validate``, ``lr``, ``wd``, ``make_optimizer``, ``schedule``, ``callbacks`` of
+        ``RetrievalModule``.
     """
 
     def __init__(
@@ -133,15 +178,16 @@ class PairModule(RetrievalModule):
         super().__init__(model, **settings)
         self.loss = loss
 
-    def batch_loss(self, batch: Batch) -> Tensor:
-        """Mean loss of a batch, shape ()."""
-        return pair_loss(self.model, batch, self.loss)
+    def sized_loss(self, batch: Batch) -> tuple[Tensor, int | Tensor]:
+        """Mean loss of a batch, and how much it counts."""
+        return ranking_loss(self.model, batch, loss=self.loss)
 
 
 class InBatchModule(RetrievalModule):
     """Trains a model with two towers: the other items of a batch serve as negatives.
 
-    Batches are ``(user_idx (batch,), item_idx (batch,))``.
+    Batches are ``(user_idx (batch,), item_idx (batch,))``, and ``weights (batch,)`` where the
+    interactions have weights.
 
     Parameters
     ----------
@@ -154,7 +200,8 @@ class InBatchModule(RetrievalModule):
         Log-probability that a draw brings an item, see ``sampled_softmax_loss``; by default that
         of a positive drawn at random. Zeros leave the scores uncorrected.
     **settings
-        ``validate``, ``lr``, ``wd``, ``make_optimizer``, ``schedule`` of ``RetrievalModule``.
+        ``validate``, ``lr``, ``wd``, ``make_optimizer``, ``schedule``, ``callbacks`` of
+        ``RetrievalModule``.
     """
 
     log_q: Tensor
@@ -168,10 +215,14 @@ class InBatchModule(RetrievalModule):
         self.train_pairs = train
         self.register_buffer("log_q", log_q.float(), persistent=False)
 
-    def batch_loss(self, batch: Batch) -> Tensor:
-        """Mean loss of a batch, shape ()."""
-        user_idx, item_idx = batch
+    def sized_loss(self, batch: Batch) -> tuple[Tensor, int | Tensor]:
+        """Mean loss of a batch, and how much it counts."""
+        user_idx, item_idx, *weights = batch
         model: Any = self.model
         scores = model.user_vectors(user_idx) @ model.item_vectors(item_idx).T  # (batch, batch)
         seen = self.train_pairs.dense(user_idx)[:, item_idx]  # (batch, batch)
-        return sampled_softmax_loss(scores, item_idx, log_q=self.log_q[item_idx], seen=seen)
+        masks = {"log_q": self.log_q[item_idx], "seen": seen.to(scores.device)}
+        if not weights:
+            return sampled_softmax_loss(scores, item_idx, **masks), len(user_idx)
+        loss = sampled_softmax_loss(scores, item_idx, **masks, weights=weights[0])
+        return loss, weights[0].sum()

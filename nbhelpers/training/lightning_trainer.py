@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProg
 from pytorch_lightning.loggers import CSVLogger
 
 from nbhelpers.training.device import choose_device
+from nbhelpers.training.loop import shows_progress
 from nbhelpers.training.resume import Batches, ResumableBatches
 
 # Lightning's own use of torch, which no reader can change; and a resumed run's folder is not empty
@@ -103,7 +103,7 @@ def quiet_trainer(
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    bar = [] if "CI" in os.environ else [TQDMProgressBar(refresh_rate=25)]
+    bar = [TQDMProgressBar(refresh_rate=25)] if shows_progress() else []
     callbacks: list[pl.Callback] = [kept, *bar]
     if patience is not None:
         stop = EarlyStopping(monitor, mode=mode, patience=patience, check_on_train_epoch_end=True)

@@ -1,11 +1,14 @@
-"""Losses of ranking that torch lacks: positives against sampled negatives.
+"""Losses with sample weights: of ratings, and of positives against negatives or the catalog.
 
-All but ``full_softmax_loss`` and ``sampled_softmax_loss`` take the scores of positives, shape
-(batch,), and of negatives, shape (batch, n_negatives), row k holding those drawn for positive k.
-``partial_credit`` wraps any of these.
+Losses of pairs take the scores of positives, shape (batch,), and of negatives, shape
+(batch, n_negatives), row k holding those drawn for positive k; ``partial_credit`` wraps any of
+these. ``weights``, shape (batch,), say how often each row counts in the mean: a row of weight 2
+counts as two equal rows.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -13,7 +16,97 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def logistic_loss(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
+def mse_loss(pred: Tensor, target: Tensor, *, weights: Tensor | None = None) -> Tensor:
+    """Mean squared error.
+
+    Parameters
+    ----------
+    pred, target : Tensor of float, shape (batch,)
+        Of one shape.
+    weights : Tensor of float, shape (batch,), optional
+
+    Returns
+    -------
+    Tensor of float, shape ()
+
+    Raises
+    ------
+    ValueError
+        If the shapes of ``weights`` and of the errors do not fit each other.
+
+    Examples
+    --------
+    >>> mse_loss(torch.tensor([3.0, 5.0]), torch.tensor([4.0, 3.0]))  # errors 1 and 4
+    tensor(2.5000)
+    >>> mse_loss(
+    ...     torch.tensor([3.0, 5.0]), torch.tensor([4.0, 3.0]), weights=torch.tensor([3.0, 1.0])
+    ... )
+    tensor(1.7500)
+    """
+    if weights is None:
+        return functional.mse_loss(pred, target)
+    return weighted_mean(functional.mse_loss(pred, target, reduction="none"), weights)
+
+
+def with_weights(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A loss of torch that takes sample weights, for ``fit(..., weights=...)``.
+
+    Parameters
+    ----------
+    loss : callable
+        Of ``(prediction, target)``, with torch's argument ``reduction``, such as
+        ``torch.nn.functional.l1_loss``.
+
+    Returns
+    -------
+    callable
+        Of ``(prediction, target, *, weights=None)``: the mean, weighted if there are weights.
+
+    Examples
+    --------
+    >>> loss = with_weights(functional.l1_loss)
+    >>> loss(torch.tensor([1.0, 2.0]), torch.zeros(2), weights=torch.tensor([3.0, 1.0]))
+    tensor(1.2500)
+    """
+
+    def weighted(pred: Tensor, target: Tensor, *, weights: Tensor | None = None) -> Tensor:
+        return weighted_mean(loss(pred, target, reduction="none"), weights)
+
+    return weighted
+
+
+def weighted_mean(values: Tensor, weights: Tensor | None) -> Tensor:
+    """Mean over all values, each row counted by its weight.
+
+    Parameters
+    ----------
+    values : Tensor of float, shape (batch,) or (batch, n)
+    weights : Tensor of float, shape (batch,), optional
+        Above 0. Without them it is the plain mean.
+
+    Returns
+    -------
+    Tensor of float, shape ()
+
+    Raises
+    ------
+    ValueError
+        If there is not one weight for each row.
+    """
+    if weights is None:
+        return values.mean()
+    if weights.shape != values.shape[:1]:
+        raise ValueError(
+            f"weights must have the shape {tuple(values.shape[:1])}, one for each row, "
+            f"got {tuple(weights.shape)}"
+        )
+    by_row = values.flatten(start_dim=1).mean(dim=1) if values.dim() > 1 else values  # (batch,)
+    return (weights * by_row).sum() / weights.sum()
+
+
+def logistic_loss(
+    positive_scores: Tensor, negative_scores: Tensor, *, weights: Tensor | None = None
+) -> Tensor:
     """Mean cross-entropy of telling positives (1) from negatives (0), each pair by itself.
 
     It takes scores, not probabilities: a sigmoid first would round a score of 20 to exactly 1,
@@ -24,6 +117,8 @@ def logistic_loss(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
     positive_scores : Tensor of float, shape (batch,)
         Logits.
     negative_scores : Tensor of float, shape (batch, n_negatives)
+    weights : Tensor of float, shape (batch,), optional
+        Of each positive with its negatives.
 
     Returns
     -------
@@ -35,17 +130,22 @@ def logistic_loss(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
     He et al. (2017), Neural Collaborative Filtering, eq. 7, https://arxiv.org/abs/1708.05031
     """
     _check_rows(positive_scores)
-    total = functional.softplus(-positive_scores).sum() + functional.softplus(negative_scores).sum()
-    return total / (positive_scores.numel() + negative_scores.numel())
+    positive, negative = functional.softplus(-positive_scores), functional.softplus(negative_scores)
+    if weights is None:
+        return (positive.sum() + negative.sum()) / (positive.numel() + negative.numel())
+    return weighted_mean(torch.cat([positive.unsqueeze(1), negative], dim=1), weights)
 
 
-def softmax_loss(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
+def softmax_loss(
+    positive_scores: Tensor, negative_scores: Tensor, *, weights: Tensor | None = None
+) -> Tensor:
     """Mean cross-entropy of picking each positive out of itself and its own negatives.
 
     Parameters
     ----------
     positive_scores : Tensor of float, shape (batch,)
     negative_scores : Tensor of float, shape (batch, n_negatives)
+    weights : Tensor of float, shape (batch,), optional
 
     Returns
     -------
@@ -54,16 +154,19 @@ def softmax_loss(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
     """
     _check_rows(positive_scores)
     scores = torch.cat([positive_scores.unsqueeze(1), negative_scores], dim=1)
-    return (scores.logsumexp(dim=1) - positive_scores).mean()
+    return weighted_mean(scores.logsumexp(dim=1) - positive_scores, weights)
 
 
-def bpr_loss(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
+def bpr_loss(
+    positive_scores: Tensor, negative_scores: Tensor, *, weights: Tensor | None = None
+) -> Tensor:
     """Mean of -log sigmoid(positive - negative): each positive should beat each of its negatives.
 
     Parameters
     ----------
     positive_scores : Tensor of float, shape (batch,)
     negative_scores : Tensor of float, shape (batch, n_negatives)
+    weights : Tensor of float, shape (batch,), optional
 
     Returns
     -------
@@ -80,10 +183,17 @@ def bpr_loss(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
     Rendle et al. (2009), BPR: Bayesian Personalized Ranking from Implicit Feedback, sec. 4.1,
     https://arxiv.org/abs/1205.2618. The criterion's norm of the parameters is left to ``wd``.
     """
-    return functional.softplus(-_leads(positive_scores, negative_scores)).mean()
+    leads = _leads(positive_scores, negative_scores)
+    return weighted_mean(functional.softplus(-leads), weights)
 
 
-def hinge_loss(positive_scores: Tensor, negative_scores: Tensor, *, margin: float = 1.0) -> Tensor:
+def hinge_loss(
+    positive_scores: Tensor,
+    negative_scores: Tensor,
+    *,
+    margin: float = 1.0,
+    weights: Tensor | None = None,
+) -> Tensor:
     """Mean of what each positive lacks to lead each of its negatives by ``margin``.
 
     Parameters
@@ -92,6 +202,7 @@ def hinge_loss(positive_scores: Tensor, negative_scores: Tensor, *, margin: floa
     negative_scores : Tensor of float, shape (batch, n_negatives)
     margin : float
         In units of the scores. A pair further apart costs nothing, and moves nothing.
+    weights : Tensor of float, shape (batch,), optional
 
     Returns
     -------
@@ -108,17 +219,21 @@ def hinge_loss(positive_scores: Tensor, negative_scores: Tensor, *, margin: floa
     Joachims (2002), Optimizing Search Engines using Clickthrough Data, optimization problem 1
     (its slacks, without the norm), https://doi.org/10.1145/775047.775067
     """
-    return (margin - _leads(positive_scores, negative_scores)).relu().mean()
+    return weighted_mean((margin - _leads(positive_scores, negative_scores)).relu(), weights)
 
 
 def adaptive_hinge_loss(
-    positive_scores: Tensor, negative_scores: Tensor, *, margin: float = 1.0
+    positive_scores: Tensor,
+    negative_scores: Tensor,
+    *,
+    margin: float = 1.0,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """``hinge_loss`` against the hardest negative of each row alone, the one that scores highest.
 
     Parameters
     ----------
-    positive_scores, negative_scores, margin
+    positive_scores, negative_scores, margin, weights
         As for ``hinge_loss``. More negatives make the hardest harder.
 
     Returns
@@ -136,13 +251,18 @@ def adaptive_hinge_loss(
     Kula (2017), Spotlight, adaptive hinge, https://maciejkula.github.io/spotlight/losses.html
     """
     hardest = _leads(positive_scores, negative_scores).min(dim=1).values  # (batch,)
-    return (margin - hardest).relu().mean()
+    return weighted_mean((margin - hardest).relu(), weights)
 
 
 def warp_loss(
-    positive_scores: Tensor, negative_scores: Tensor, *, n_items: int, margin: float = 1.0
+    positive_scores: Tensor,
+    negative_scores: Tensor,
+    *,
+    n_items: int,
+    margin: float = 1.0,
+    weights: Tensor | None = None,
 ) -> Tensor:
-    """Mean hinge of each row's first violator, weighted by the rank that its place suggests.
+    """Mean hinge of each row's first violator, weighted by the rank that its position suggests.
 
     Negatives are tried in their order, until one comes within ``margin`` of the positive. If that
     takes N tries, about ``(n_items - 1) / N`` items do so: the fewer tries, the worse the rank,
@@ -157,6 +277,7 @@ def warp_loss(
         Size of the catalog, at least 2.
     margin : float
         In units of the scores.
+    weights : Tensor of float, shape (batch,), optional
 
     Returns
     -------
@@ -181,9 +302,9 @@ def warp_loss(
     first = (lacks > 0).int().argmax(dim=1)  # (batch,): 0 where there is none, and lacks are 0
     ranks = (n_items - 1) // torch.arange(1, lacks.shape[1] + 1)  # (n_negatives,), by tries
     # L(rank) is digamma(rank + 1) plus Euler's constant: no sum over the catalog
-    weights = torch.digamma(ranks.double() + 1) + np.euler_gamma  # (n_negatives,)
-    weights = weights.to(lacks.dtype).to(lacks.device)[first]  # (batch,)
-    return (weights * lacks.gather(1, first.unsqueeze(1)).squeeze(1)).mean()
+    costs = torch.digamma(ranks.double() + 1) + np.euler_gamma  # (n_negatives,)
+    costs = costs.to(lacks.dtype).to(lacks.device)[first]  # (batch,)
+    return weighted_mean(costs * lacks.gather(1, first.unsqueeze(1)).squeeze(1), weights)
 
 
 def sampled_softmax_loss(
@@ -192,6 +313,7 @@ def sampled_softmax_loss(
     *,
     log_q: Tensor | None = None,
     seen: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy of picking each user's item out of all items of the batch.
 
@@ -215,6 +337,8 @@ def sampled_softmax_loss(
         subtraction, and that is the one to rank by.
     seen : Tensor of bool, shape (batch, n_columns), optional
         Pairs that are no negatives; on a row's own positive it changes nothing.
+    weights : Tensor of float, shape (batch,), optional
+        Of each row as a positive. As a negative of the other rows it counts once all the same.
 
     Returns
     -------
@@ -240,7 +364,10 @@ def sampled_softmax_loss(
     not_negative.fill_diagonal_(False)
     corrected = scores if log_q is None else scores - log_q
     corrected = corrected.masked_fill(not_negative, -torch.inf)
-    return functional.cross_entropy(corrected, torch.arange(n_rows, device=scores.device))
+    own = torch.arange(n_rows, device=scores.device)
+    if weights is None:
+        return functional.cross_entropy(corrected, own)
+    return weighted_mean(functional.cross_entropy(corrected, own, reduction="none"), weights)
 
 
 def full_softmax_loss(scores: Tensor, positives: Tensor) -> Tensor:
@@ -251,7 +378,8 @@ def full_softmax_loss(scores: Tensor, positives: Tensor) -> Tensor:
     scores : Tensor of float, shape (batch, n_items)
         Of every item, for each user of a batch.
     positives : Tensor of float, shape (batch, n_items)
-        1 for each positive of the user, 0 elsewhere; other numbers weight positives.
+        1 for each positive of the user, 0 elsewhere; other numbers are weights of the positives,
+        as ``UserBatches`` of weighted interactions have them.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,6 +12,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 Decay = float | Mapping[str, float]
+MakeOptimizer = Callable[[nn.Module], Optimizer]
+Schedule = Callable[[Optimizer, int], LRScheduler]
+LR = 5e-3  # default learning rate of all loops and Lightning modules
 
 
 class JointOptimizer(Optimizer):
@@ -78,7 +81,14 @@ class JointOptimizer(Optimizer):
         self.param_groups = [group for member in self.optimizers for group in member.param_groups]
 
 
-def adam(model: nn.Module, *, lr: float, wd: Decay = 0.0) -> Optimizer:
+def adam(
+    model: nn.Module,
+    *,
+    lr: float = LR,
+    wd: Decay = 0.0,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+) -> Optimizer:
     """Adam for all parameters of a model; sparse tables get the Adam that spares idle rows.
 
     Parameters
@@ -89,6 +99,10 @@ def adam(model: nn.Module, *, lr: float, wd: Decay = 0.0) -> Optimizer:
         Decoupled weight decay as in AdamW; or one for each pattern of parameter names, such as
         ``{"layers.*": 1.0, "*": 0.3}``, where the first that fits counts and what none fits does
         not decay. A sparse table cannot decay: the rows at rest would have to shrink too.
+    betas : tuple of float
+        How slowly the running means of the gradient and of its square forget.
+    eps : float
+        Added to the root of the mean square.
 
     Returns
     -------
@@ -99,6 +113,12 @@ def adam(model: nn.Module, *, lr: float, wd: Decay = 0.0) -> Optimizer:
     ------
     ValueError
         If the model has no parameter, a pattern fits none, or a sparse table is to decay.
+
+    Examples
+    --------
+    >>> optimizer = adam(nn.Linear(3, 1), lr=0.01, wd={"weight": 0.1})
+    >>> [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups]
+    [(0.01, 0.1), (0.01, 0.0)]
     """
     named = _named(model)
     for pattern in wd if isinstance(wd, Mapping) else ():
@@ -106,35 +126,60 @@ def adam(model: nn.Module, *, lr: float, wd: Decay = 0.0) -> Optimizer:
             raise ValueError(
                 f"the decay of {pattern!r} fits no parameter: name some of {', '.join(named)}"
             )
-    return _joined(_adam(named, sparse_tables(model), lr, wd))
+    settings = {"lr": lr, "betas": betas, "eps": eps}
+    return _joined(_adam(named, sparse_tables(model), wd, **settings))
 
 
-def adamw(weights: Iterable[Tensor], *, lr: float, wd: float, **settings: Any) -> Optimizer:
-    """Torch's AdamW in one pass over all weights, twice as fast as a kernel for each operation.
+def adam_l2(
+    model: nn.Module,
+    *,
+    lr: float = LR,
+    wd: float,
+    betas: tuple[float, float] = (0.9, 0.99),
+    eps: float = 1e-5,
+) -> Optimizer:
+    """Adam whose decay is an L2 penalty in the loss: rarely met rows of a table shrink most.
 
     Parameters
     ----------
-    weights : iterable of Tensor
-        One that is a slice of a larger tensor has gaps in memory, and torch's fast kernel would
-        step in the wrong places without a word: then the slow one is taken.
-    lr, wd : float
-        Learning rate, and decoupled weight decay.
-    **settings
-        Further ones of ``torch.optim.AdamW``.
+    model : nn.Module
+        Its gradients must be dense.
+    lr : float
+    wd : float
+        The gradient of each parameter grows by ``wd`` times the parameter.
+    betas, eps
+        As for ``adam``.
 
     Returns
     -------
     Optimizer
+
+    References
+    ----------
+    Loshchilov and Hutter (2019), Decoupled Weight Decay Regularization, algorithm 2, where it is
+    set against AdamW, https://arxiv.org/abs/1711.05101
+
+    Examples
+    --------
+    >>> adam_l2(nn.Linear(3, 1), wd=2e-4).defaults["weight_decay"]
+    0.0002
     """
-    return _adamw({wd: list(weights)}, lr, **settings)
+    weights = list(_named(model).values())
+    settings: dict[str, Any] = {"lr": lr, "weight_decay": wd, "betas": betas, "eps": eps}
+    return torch.optim.Adam(weights, **settings, fused=_all_whole(weights) or None)
 
 
-def _adamw(by_decay: Mapping[float, list[Tensor]], lr: float, **settings: Any) -> Optimizer:
-    """AdamW of weights that decay at different rates."""
-    whole = all(weight.is_contiguous() for part in by_decay.values() for weight in part)
+def _adamw(by_decay: Mapping[float, list[Tensor]], **settings: Any) -> Optimizer:
+    """Torch's AdamW of weights that decay at different rates, in one pass over all of them."""
+    whole = all(_all_whole(part) for part in by_decay.values())
     groups = [{"params": part, "weight_decay": wd} for wd, part in by_decay.items()]
     first = next(iter(by_decay))  # of all weights, where they decay alike
-    return torch.optim.AdamW(groups, lr=lr, weight_decay=first, fused=whole or None, **settings)
+    return torch.optim.AdamW(groups, weight_decay=first, fused=whole or None, **settings)
+
+
+def _all_whole(weights: Sequence[Tensor]) -> bool:
+    """Whether no weight has gaps in memory, where torch's fused step would hit the gaps."""
+    return all(weight.is_contiguous() for weight in weights)
 
 
 def _decay_of(name: str, wd: Decay) -> float:
@@ -181,7 +226,7 @@ def factors_and_biases(
             f"the model must have biases and other parameters, got {len(biases)} and "
             f"{len(factors)}: {', '.join(list(named)[:3])}"
         )
-    members = _adam(factors, sparse_tables(model), lr, wd)
+    members = _adam(factors, sparse_tables(model), wd, lr=lr)
     return JointOptimizer([*members, torch.optim.SGD(biases, lr=bias_lr)])
 
 
@@ -203,7 +248,9 @@ def sparse_tables(model: nn.Module) -> set[str]:
     }
 
 
-def _adam(named: dict[str, Tensor], sparse: set[str], lr: float, wd: Decay) -> list[Optimizer]:
+def _adam(
+    named: dict[str, Tensor], sparse: set[str], wd: Decay, **settings: Any
+) -> list[Optimizer]:
     """AdamW for the dense parameters and SparseAdam for the sparse ones, if there are any."""
     idle = [weight for name, weight in named.items() if name in sparse]
     dense: dict[float, list[Tensor]] = {}
@@ -214,9 +261,9 @@ def _adam(named: dict[str, Tensor], sparse: set[str], lr: float, wd: Decay) -> l
             raise ValueError(f"sparse tables cannot decay, got wd={wd}: set 0, or build them dense")
     members: list[Optimizer] = []
     if dense:
-        members.append(_adamw(dense, lr))
+        members.append(_adamw(dense, **settings))
     if idle:
-        members.append(torch.optim.SparseAdam(idle, lr=lr))
+        members.append(torch.optim.SparseAdam(idle, **settings))
     return members
 
 

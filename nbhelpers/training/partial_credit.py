@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-PairLoss = Callable[[Tensor, Tensor], Tensor]
+PairLoss = Callable[..., Tensor]
 
 
 def partial_credit(
@@ -67,7 +67,13 @@ class PartialCredit:
         self.loss, self.tables, self.weights = loss, dict(tables), dict(weights)
 
     def __call__(
-        self, positive_scores: Tensor, negative_scores: Tensor, item_idx: Tensor, negatives: Tensor
+        self,
+        positive_scores: Tensor,
+        negative_scores: Tensor,
+        item_idx: Tensor,
+        negatives: Tensor,
+        *,
+        weights: Tensor | None = None,
     ) -> Tensor:
         """The loss, shape (), after the credit.
 
@@ -75,6 +81,8 @@ class PartialCredit:
         ----------
         positive_scores, item_idx : Tensor, shape (batch,)
         negative_scores, negatives : Tensor, shape (batch, n_negatives)
+        weights : Tensor of float, shape (batch,), optional
+            How much each row counts; the loss must take ``weights`` then.
 
         Raises
         ------
@@ -85,7 +93,9 @@ class PartialCredit:
         credit = torch.zeros_like(negative_scores)  # (batch, n_negatives)
         for name, table in self.tables.items():
             credit += self.weights[name] * shared(table.to(item_idx.device), item_idx, negatives)
-        return self.loss(positive_scores, negative_scores - credit)
+        if weights is None:
+            return self.loss(positive_scores, negative_scores - credit)
+        return self.loss(positive_scores, negative_scores - credit, weights=weights)
 
 
 def shared(table: Tensor, item_idx: Tensor, negatives: Tensor) -> Tensor:

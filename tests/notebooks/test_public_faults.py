@@ -301,5 +301,5 @@ def test_the_published_numbers_are_faked_on_the_published_data():
     assert 0.85 < mean_loss(model, rating_tensors(right)) < 1.0
 
 
-def _adam(weights):
-    return torch.optim.Adam(weights, lr=5e-3, fused=True)
+def _adam(model):
+    return torch.optim.Adam(model.parameters(), lr=5e-3, fused=True)

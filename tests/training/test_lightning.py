@@ -126,8 +126,10 @@ def test_resuming_from_the_end_of_an_epoch_changes_nothing(tmp_path):
     assert not torch.equal(weights(stopped), weights(whole))
     second, last = trainer(tmp_path / "halves", 4), first.checkpoint_callback.last_model_path
     second.fit(halves, RetrievalData(pair_batches()), ckpt_path=last)
-    assert torch.equal(weights(halves), weights(whole))
+    torch.testing.assert_close(weights(halves), weights(whole))
     assert training_log(second).index.tolist() == [3, 4]
+    assert halves.history.train_loss == pytest.approx(whole.history.train_loss)
+    assert halves.history.metrics == whole.history.metrics
 
 
 @pytest.mark.parametrize("n_steps", [1, 3, 4, 6, 8, 9])  # a pass has 4
@@ -142,7 +144,8 @@ def test_resuming_from_within_a_pass_changes_nothing(n_steps, tmp_path):
         second = trainer(tmp_path, 3)
         second.fit(resumed, RetrievalData(pair_batches()), ckpt_path=path)
     assert second.global_step == first.global_step == 12
-    assert torch.equal(weights(resumed), weights(whole))
+    assert resumed.history.train_loss == pytest.approx(whole.history.train_loss)
+    torch.testing.assert_close(weights(resumed), weights(whole))
 
 
 def test_negatives_are_redrawn_in_each_epoch():
@@ -163,7 +166,7 @@ def test_patience_ends_the_run_and_the_best_epoch_comes_back(tmp_path):
     run.fit(module, RetrievalData(pair_batches()))
     assert len(seen) == 5
     assert restore_best(run) == pytest.approx(0.5)
-    assert torch.equal(weights(module), seen[1])
+    torch.testing.assert_close(weights(module), seen[1])
 
 
 def test_log_has_a_row_for_each_epoch(tmp_path):
@@ -194,7 +197,7 @@ def test_model_is_validated_in_evaluation_mode_without_gradients(tmp_path):
 
 def test_loss_that_is_not_finite_ends_the_run(tmp_path):
     module = pair_module(loss=lambda positive, negative: positive.sum() * float("nan"))
-    with pytest.raises(FloatingPointError, match="mean loss of epoch 1 is nan: lower lr"):
+    with pytest.raises(FloatingPointError, match=r"loss is nan, and the weights .* lower lr"):
         trainer(tmp_path, 3).fit(module, RetrievalData(pair_batches()))
 
 
@@ -241,3 +244,91 @@ def test_nothing_is_printed_and_nothing_warned(tmp_path, capfd, caplog):
 def test_trainer_without_a_kept_epoch_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no epoch was kept"):
         restore_best(trainer(tmp_path, 1))
+
+
+class KilledError(Exception):
+    pass
+
+
+class DiesAfter:
+    """A callback that ends the process, so to speak, in the middle of everything."""
+
+    def __init__(self, n_epochs):
+        self.n_epochs = n_epochs
+
+    def on_epoch_end(self, model, history):
+        if len(history.train_loss) == self.n_epochs:
+            raise KilledError
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path):
+    whole, killed, resumed = (pair_module() for _ in range(3))
+    trainer(tmp_path / "whole", 4).fit(whole, RetrievalData(pair_batches()))
+    killed.callbacks = [DiesAfter(3)]
+    first = trainer(tmp_path / "killed", 4)
+    with pytest.raises(KilledError):
+        first.fit(killed, RetrievalData(pair_batches()))
+    second, last = trainer(tmp_path / "killed", 4), first.checkpoint_callback.last_model_path
+    second.fit(resumed, RetrievalData(pair_batches()), ckpt_path=last)
+    torch.testing.assert_close(weights(resumed), weights(whole))
+    assert resumed.history.train_loss == pytest.approx(whole.history.train_loss)
+
+
+class StopsAfter(DiesAfter):
+    def on_epoch_end(self, model, history):
+        return len(history.train_loss) == self.n_epochs
+
+
+def test_a_callback_ends_the_run_and_a_second_run_has_a_history_of_its_own(tmp_path):
+    module = pair_module(callbacks=[StopsAfter(2)])
+    for folder in ("first", "second"):
+        trainer(tmp_path / folder, 9).fit(module, RetrievalData(pair_batches()))
+        assert len(module.history.train_loss) == 2
+
+
+def test_history_holds_what_was_measured(tmp_path):
+    values = iter([0.25, 0.5])
+    module = pair_module(validate=lambda model: {"ndcg": next(values)})
+    trainer(tmp_path, 2).fit(module, RetrievalData(pair_batches(batch_size=20)))
+    history = module.history
+    assert history.metrics == {"ndcg": [0.25, 0.5]}
+    assert (history.learning_rates, history.best_epoch) == ([(0.03,), (0.03,)], 2)
+    assert len(history.seconds) == 2
+    assert history.device == torch.device("cpu")
+
+
+def test_loss_of_an_epoch_counts_rows_and_weights(tmp_path):
+    """Two batches, of three rows and of one: mean losses 0 and 10."""
+
+    def loss(positive, negative, **weights):
+        return positive.sum() * 0 + (10.0 if len(positive) == 1 else 0.0)
+
+    def rows(n):
+        return (*(torch.zeros(n).long(),) * 2, torch.zeros(n, 1).long())
+
+    batches = [rows(3), rows(1)]
+    weighted = [(*rows(3), torch.ones(3)), (*rows(1), torch.tensor([7.0]))]
+    for some_batches, wanted in ((batches, 10 / 4), (weighted, 70 / 10)):
+        module = pair_module(loss=loss)
+        trainer(tmp_path, 1).fit(module, torch.utils.data.DataLoader(some_batches, batch_size=None))
+        assert module.history.train_loss == [pytest.approx(wanted)]
+
+
+def test_rate_is_that_of_the_other_loops(tmp_path):
+    module = PairModule(MatrixFactorization(8, 8, 2))
+    assert module.configure_optimizers().param_groups[0]["lr"] == 5e-3
+
+
+def test_weights_of_a_batch_reach_the_softmax_over_the_batch():
+    torch.manual_seed(0)
+    module = InBatchModule(TwoTower(8, 8, 4), TRAIN)
+    users, items = torch.tensor([0, 1, 2]), torch.tensor([2, 3, 4])
+    (first, size), twice = (
+        module.sized_loss((users, items, torch.tensor([2.0, 1.0, 1.0]))),
+        torch.tensor([2.0, 1.0, 1.0]),
+    )
+    scores = module.model.score_users(users)[:, items] - module.log_q[items]
+    seen = TRAIN.dense(users)[:, items] & ~torch.eye(3, dtype=torch.bool)
+    each = -scores.masked_fill(seen, -torch.inf).log_softmax(dim=1).diagonal()
+    assert first.item() == pytest.approx(((twice * each).sum() / 4).item(), rel=1e-5)
+    assert size == 4

@@ -9,7 +9,7 @@ from nbhelpers.models.matrix_factorization import MatrixFactorization
 from nbhelpers.training.optimizers import (
     JointOptimizer,
     adam,
-    adamw,
+    adam_l2,
     factors_and_biases,
     one_cycle,
     sparse_tables,
@@ -198,14 +198,17 @@ def test_a_model_without_parameters_is_refused():
         adam(nn.Identity(), lr=0.1)
 
 
+@pytest.mark.parametrize("make", [adam, adam_l2])
 @pytest.mark.parametrize("cut", [lambda t: t[:, :3], lambda t: t[::2], lambda t: t.T])
-def test_weights_cut_out_of_a_larger_table_take_the_steps_of_a_copy(cut):
+def test_weights_cut_out_of_a_larger_table_take_the_steps_of_a_copy(cut, make):
     table = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
     weights = [nn.Parameter(torch.zeros(0)), nn.Parameter(cut(table).clone().contiguous())]
     weights[0].data = cut(table.clone())
     target = torch.arange(float(weights[1].numel())).view(weights[1].shape)
     for weight in weights:
-        optimizer = adamw([weight], lr=0.1, wd=0.2)
+        part = nn.Module()
+        part.weight = weight
+        optimizer = make(part, lr=0.1, wd=0.2)
         for _ in range(3):
             optimizer.zero_grad()
             (weight - target).square().sum().backward()
@@ -251,3 +254,26 @@ def test_a_sparse_table_may_be_left_out_of_the_decay():
 def test_a_decay_that_fits_no_parameter_is_refused():
     with pytest.raises(ValueError, match=r"decay of 'layers\.\*' fits no parameter.*user_factors"):
         adam(MatrixFactorization(2, 3, 4), lr=0.1, wd={"layers.*": 0.5, "*": 0.1})
+
+
+def test_adam_l2_is_torchs_adam_with_the_penalty_in_the_gradient():
+    ours, theirs = model(), model()
+    settings = {"lr": 0.1, "betas": (0.9, 0.99), "eps": 1e-5}
+    optimizers = [
+        adam_l2(ours, lr=0.1, wd=0.2),
+        torch.optim.Adam(theirs.parameters(), weight_decay=0.2, **settings),
+    ]
+    for _ in range(3):
+        for some_model, optimizer in zip((ours, theirs), optimizers, strict=True):
+            optimizer.zero_grad()
+            backward(some_model)
+            optimizer.step()
+    for got, wanted in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(got, wanted)
+
+
+def test_adam_passes_its_memory_on():
+    optimizer = adam(model(), lr=0.1, betas=(0.8, 0.9), eps=1e-3)
+    assert (optimizer.defaults["betas"], optimizer.defaults["eps"]) == ((0.8, 0.9), 1e-3)
+    sparse = adam(SparseTables(), lr=0.1, betas=(0.8, 0.9), eps=1e-3)
+    assert [member.defaults["betas"] for member in sparse.optimizers] == [(0.8, 0.9)] * 2

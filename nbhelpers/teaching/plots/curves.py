@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import Any, Protocol
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -93,23 +95,35 @@ def plot_bands(
     return ax
 
 
+class HasFrame(Protocol):
+    """A record of a training run, such as ``History``."""
+
+    def frame(self) -> pd.DataFrame:
+        """Losses and metrics in columns, indexed by epoch."""
+
+
 def plot_history(
-    history: pd.DataFrame,
+    history: pd.DataFrame | HasFrame,
     *,
+    right: Sequence[str] = (),
     baseline: float | None = None,
     baseline_name: str = "baseline",
     title: str = "Loss by epoch",
     ylabel: str = "mean squared error (stars²)",
     ax: Axes | None = None,
 ) -> Axes:
-    """Training and validation loss by epoch.
+    """Losses and metrics by epoch.
 
     Parameters
     ----------
-    history : DataFrame
-        Losses in columns, indexed by epoch, as from ``History.frame``.
+    history : History or DataFrame
+        A frame has one column for each line, indexed by epoch, as from ``History.frame``, or from
+        ``History.full_frame`` with learning rates and seconds.
+    right : sequence of str
+        Columns that have a unit of their own, such as ``["map"]`` or ``["lr"]``: they are drawn
+        against an axis at the right.
     baseline : float, optional
-        Validation loss of a model to beat, drawn as a dashed line.
+        A value to beat, such as the validation loss of another model, drawn as a dashed line.
     baseline_name : str
         What the legend calls it.
     title, ylabel : str
@@ -118,18 +132,48 @@ def plot_history(
     Returns
     -------
     Axes
+
+    Raises
+    ------
+    ValueError
+        If there is no column of a name in ``right``.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"train_loss": [0.7, 0.4], "map": [0.1, 0.2]}, index=[1, 2])
+    >>> ax = plot_history(frame, right=["map"], ylabel="logistic loss")
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['training', 'map']
     """
-    ax = new_axes(ax)
-    styles = {"train_loss": (ORANGE, "s", "training"), "valid_loss": (BLUE, "o", "validation")}
-    for column in history.columns:
-        color, marker, label = styles.get(column, (GREEN, "^", column))
-        ax.plot(history.index, history[column], color=color, marker=marker, label=label)
+    frame = history if isinstance(history, pd.DataFrame) else history.frame()
+    unknown = [name for name in right if name not in frame.columns]
+    if unknown:
+        raise ValueError(f"right names {unknown[0]!r}, choose among {list(frame.columns)}")
+    ax, styles = new_axes(ax), _styles(list(frame.columns))
+    left = [name for name in frame.columns if name not in right]
+    lines = [ax.plot(frame.index, frame[name], **styles[name])[0] for name in left]
     if baseline is not None:
-        ax.axhline(baseline, color=GREY, linestyle="--", label=baseline_name)
+        lines.append(ax.axhline(baseline, color=GREY, linestyle="--", label=baseline_name))
+    if right:
+        twin = ax.twinx()
+        lines += [twin.plot(frame.index, frame[name], **styles[name])[0] for name in right]
+        twin.set_ylabel(", ".join(f"{styles[name]['label']}" for name in right))
     ax.set(xlabel="epoch", ylabel=ylabel, title=title)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend()
+    ax.legend(handles=lines)
     return ax
+
+
+def _styles(columns: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Color, marker and label of each column: losses have their own, metrics take turns."""
+    losses = {"train_loss": (ORANGE, "s", "training"), "valid_loss": (BLUE, "o", "validation")}
+    others = [name for name in columns if name not in losses]
+    looks = zip(others, cycle([(GREEN, "^"), (PINK, "D"), (BLUE, "v"), (ORANGE, "P")]))
+    metrics = {name: (color, marker, name) for name, (color, marker) in looks}
+    return {
+        name: {"color": color, "marker": marker, "label": label}
+        for name, (color, marker, label) in {**losses, **metrics}.items()
+    }
 
 
 def plot_growth(

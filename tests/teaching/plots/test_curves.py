@@ -2,8 +2,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from nbhelpers.teaching.plots.curves import plot_bands, plot_ladder
+from nbhelpers.teaching.plots.curves import plot_bands, plot_history, plot_ladder
 from nbhelpers.teaching.plots.figure import GREY
+from nbhelpers.training.history import History
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +54,38 @@ def test_bands_go_from_the_lowest_to_the_highest_run_around_the_mean():
 def test_bands_use_the_axes_given():
     ax = plt.subplots()[1]
     assert plot_bands({"some": np.ones((2, 3))}, xlabel="round", title="finding", ax=ax) is ax
+
+
+RUN = History([0.7, 0.5], {"map": [0.1, 0.2], "auc": [0.8, 0.9]}, [3.0, 3.0], [(0.1,), (0.05,)])
+
+
+def drawn(ax):
+    return {line.get_label(): list(line.get_ydata()) for line in ax.lines}
+
+
+def test_history_draws_every_metric_of_a_run():
+    ax = plot_history(RUN)
+    assert drawn(ax) == {"training": [0.7, 0.5], "map": [0.1, 0.2], "auc": [0.8, 0.9]}
+    assert ax.lines[0].get_xdata().tolist() == [1, 2]
+    assert len({line.get_color() for line in ax.lines}) == 3
+    assert len({line.get_marker() for line in ax.lines}) == 3
+
+
+def test_history_has_an_axis_for_another_unit():
+    ax = plot_history(RUN, right=["map", "auc"], ylabel="loss")
+    (twin,) = [other for other in ax.figure.axes if other is not ax]
+    assert drawn(ax) == {"training": [0.7, 0.5]}
+    assert drawn(twin) == {"map": [0.1, 0.2], "auc": [0.8, 0.9]}
+    assert (ax.get_ylabel(), twin.get_ylabel()) == ("loss", "map, auc")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["training", "map", "auc"]
+
+
+def test_history_draws_learning_rates_if_asked():
+    frame = RUN.full_frame()[["train_loss", "lr"]]
+    ax = plot_history(frame, right=["lr"])
+    assert drawn(ax.figure.axes[1]) == {"lr": [0.1, 0.05]}
+
+
+def test_history_refuses_a_column_that_is_not_there():
+    with pytest.raises(ValueError, match=r"right names 'ndcg', choose among \['train_loss', 'map'"):
+        plot_history(RUN, right=["ndcg"])

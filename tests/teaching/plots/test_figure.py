@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from nbhelpers.teaching.plots import comparisons, curves, figure, maps
-from nbhelpers.training.fit import History
+from nbhelpers.training.history import History
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +14,7 @@ def _no_figure_stays():
     plt.close("all")
 
 
-HISTORY = History([1.2, 0.9, 0.8], [1.1, 0.95, 0.97]).frame()
+HISTORY = History([1.2, 0.9, 0.8], {"valid_loss": [1.1, 0.95, 0.97]}).frame()
 DRAW = {
     "history": lambda ax: curves.plot_history(HISTORY, baseline=0.9, ax=ax),
     "matrix": lambda ax: maps.plot_rating_matrix(

@@ -1,0 +1,403 @@
+"""The loop that ``fit``, ``fit_ranking`` and ``fit_stages`` share: epochs, checks and stops."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from tqdm import tqdm
+
+from nbhelpers.core.checks import require_one
+from nbhelpers.core.recommender import evaluation_mode
+from nbhelpers.training.device import choose_device, device_of
+from nbhelpers.training.history import BestWeights, History, Mode
+from nbhelpers.training.optimizers import MakeOptimizer, Schedule, descend
+from nbhelpers.training.resume import (
+    Batch,
+    Batches,
+    random_states,
+    restore_random_states,
+)
+
+Validate = Callable[[nn.Module], Mapping[str, float]]
+BatchLoss = Callable[[nn.Module, Batch], tuple[Tensor, int | Tensor]]
+
+logger = logging.getLogger("nbhelpers.training")
+
+
+class Callback(Protocol):
+    """Something that looks on while a model trains, and may end the run."""
+
+    def on_epoch_end(self, model: nn.Module, history: History) -> bool | None:
+        """Called after each epoch, with the model in training mode; ``True`` ends the run.
+
+        An exception ends it, too; with a checkpoint, the run can go on before this epoch.
+        """
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train, whatever the model and the loss: what all entrances have in common.
+
+    Attributes
+    ----------
+    n_epochs : int
+        In all, also when a run is resumed.
+    make_optimizer : callable
+        Makes the optimizer from the model.
+    schedule : callable, optional
+        Makes a scheduler from the optimizer and the number of steps, stepped after each batch.
+    validate : callable, optional
+        Metrics of the model by name, in evaluation mode and without gradients.
+    mode : {"min", "max"}
+        Whether a low or a high value of the first metric is good.
+    patience : int, optional
+        Epochs without a better first metric before the run stops and the best weights come back.
+    callbacks : sequence of Callback
+    device : optional
+        Without it ``choose_device()``.
+    checkpoint : optional
+        Where the run is kept after each epoch, and where it goes on.
+    settings : mapping of str to str
+        What else must be the same when a run goes on, such as the name of the loss.
+
+    Raises
+    ------
+    ValueError
+        If ``n_epochs`` or ``patience`` is below 1, or ``patience`` has nothing to go by.
+    """
+
+    n_epochs: int
+    make_optimizer: MakeOptimizer
+    schedule: Schedule | None = None
+    validate: Validate | None = None
+    mode: Mode = "max"
+    patience: int | None = None
+    callbacks: Sequence[Callback] = ()
+    device: torch.device | str | None = None
+    checkpoint: Store | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        require_one(n_epochs=self.n_epochs)
+        if self.patience is not None:
+            require_one(patience=self.patience)
+            if self.validate is None:
+                raise ValueError("patience needs validation: pass validate, or validation rows")
+
+
+class Store(Protocol):
+    """Where a run is kept, such as ``resume.Checkpoint``."""
+
+    def save(self, content: Mapping[str, Any], settings: Mapping[str, str]) -> None:
+        """Keep a run."""
+
+    def load(self, settings: Mapping[str, str]) -> dict[str, Any] | None:
+        """What was kept last, if anything was."""
+
+
+def train_epochs(
+    model: nn.Module,
+    batches: Batches,
+    batch_loss: BatchLoss,
+    *,
+    recipe: Recipe,
+    data: Mapping[str, Tensor] | None = None,
+) -> History:
+    """Train a model in place, and leave it in evaluation mode where it was.
+
+    Parameters
+    ----------
+    model : nn.Module
+    batches : iterable with a length
+        Tuples of tensors, drawn anew in each epoch.
+    batch_loss : callable
+        From the model and a batch on its device: the mean loss, and how much the batch counts in
+        the mean of the epoch (rows, or the sum of their weights).
+    recipe : Recipe
+    data : mapping of str to Tensor, optional
+        What is examined for values that are not finite when the loss is not.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    FloatingPointError
+        After the first step whose loss, or the first epoch whose mean loss or whose weights are
+        not finite, with the cause. With ``patience`` the best weights come back.
+    CheckpointError
+        If the checkpoint is damaged or of another run.
+    """
+    home = device_of(model)
+    device = choose_device() if recipe.device is None else torch.device(recipe.device)
+    model.to(device).train()
+    try:
+        run = _Run(model, batches, batch_loss, recipe=recipe, data=data or {})
+        try:
+            run.to_the_end()
+        finally:
+            run.best.restore()
+    finally:
+        model.to(home).eval()
+    return run.history
+
+
+class _Run:
+    """The moving parts of a training run."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        batches: Batches,
+        batch_loss: BatchLoss,
+        *,
+        recipe: Recipe,
+        data: Mapping[str, Tensor],
+    ) -> None:
+        self.model, self.batches, self.batch_loss = model, batches, batch_loss
+        self.recipe, self.data, self.device = recipe, data, device_of(model)
+        self.optimizer = recipe.make_optimizer(model)
+        self.settings = _settings(model, batches, self.optimizer, recipe)
+        self.scheduler: LRScheduler | None = None
+        if recipe.schedule is not None:
+            self.scheduler = recipe.schedule(self.optimizer, recipe.n_epochs * len(batches))
+        self.history = History(mode=recipe.mode, device=self.device)
+        self.best = BestWeights(model, recipe.patience)
+        self.has_ended = False
+        self._restore()
+
+    def to_the_end(self) -> None:
+        """All epochs that are left, or fewer if patience or a callback ends the run."""
+        first = len(self.history.train_loss) + 1
+        for _ in progress(range(first, self.recipe.n_epochs + 1)):
+            if self.has_ended:
+                return
+            self.epoch()
+            stops = [each.on_epoch_end(self.model, self.history) for each in self.recipe.callbacks]
+            self.has_ended = any(stops) or self.best.is_over(self.history)
+            self._save()
+
+    def epoch(self) -> None:
+        """One pass over the batches, then validation; the history gets a line."""
+        started = time.perf_counter()
+        loss = self._pass()
+        seconds = time.perf_counter() - started
+        require_finite(self.model, loss, data=self.data)
+        self.history.add(
+            loss,
+            metrics=measured(self.model, self.recipe.validate),
+            seconds=seconds,
+            learning_rates=rates_of(self.optimizer),
+        )
+        self.best.update(self.history)
+        log_epoch(self.history, self.recipe.n_epochs)
+
+    def _pass(self) -> float:
+        losses = MeanLoss()
+        is_first = not self.history.train_loss
+        for batch in self.batches:
+            batch = tuple(tensor.to(self.device) for tensor in batch)
+            loss, size = self.batch_loss(self.model, batch)
+            if is_first:  # bad data or a bad loss should not cost an epoch
+                require_finite(self.model, loss.item(), data=self.data)
+                is_first = False
+            descend(loss, self.optimizer, self.scheduler)
+            losses.add(loss, size)
+        return losses.mean()
+
+    def _save(self) -> None:
+        if self.recipe.checkpoint is not None:
+            content = {
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
+                "best": self.best.weights,
+                "history": self.history.state_dict(),
+                "has_ended": self.has_ended,
+                "random": random_states(self.batches),
+            }
+            self.recipe.checkpoint.save(content, self.settings)
+
+    def _restore(self) -> None:
+        kept = None
+        if self.recipe.checkpoint is not None:
+            kept = self.recipe.checkpoint.load(self.settings)
+        if kept is None:
+            return
+        self.model.load_state_dict(kept["model"])
+        self.optimizer.load_state_dict(kept["optimizer"])
+        if self.scheduler is not None:
+            self.scheduler.load_state_dict(kept["scheduler"])
+        self.best.weights = kept["best"]
+        self.history.load_state_dict(kept["history"])
+        self.has_ended = kept["has_ended"]
+        restore_random_states(kept["random"], self.batches)
+
+
+class MeanLoss:
+    """Mean loss of an epoch, gathered on the device: one transfer at the end, none in a step."""
+
+    def __init__(self) -> None:
+        self.losses: list[Tensor] = []  # each of shape (n_steps,)
+        self.sizes: list[Tensor] = []
+        self.latest: list[tuple[Tensor, int | Tensor]] = []
+
+    def add(self, loss: Tensor, size: int | Tensor) -> None:
+        """The mean loss of a batch, shape (), and how much the batch counts."""
+        self.latest.append((loss.detach(), size))
+        if len(self.latest) == 1_000:  # a tensor for each step would fill the memory
+            self._gather()
+
+    def mean(self) -> float:
+        """Mean over all that was added.
+
+        Raises
+        ------
+        ValueError
+            If nothing was.
+        """
+        self._gather()
+        if not self.losses:
+            raise ValueError("there was no batch to train on")
+        losses, sizes = torch.cat(self.losses).tolist(), torch.cat(self.sizes).tolist()
+        total = sum(loss * size for loss, size in zip(losses, sizes, strict=True))
+        return float(total / sum(sizes))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint within an epoch keeps."""
+        self._gather()
+        return {"losses": self.losses, "sizes": self.sizes}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on within an epoch."""
+        self.losses, self.sizes = list(state["losses"]), list(state["sizes"])
+
+    def _gather(self) -> None:
+        if not self.latest:
+            return
+        losses, sizes = zip(*self.latest, strict=True)
+        self.losses.append(torch.stack(losses))
+        is_weighted = isinstance(sizes[0], Tensor)
+        self.sizes.append(torch.stack(sizes) if is_weighted else torch.tensor(sizes))
+        self.latest = []
+
+
+def require_finite(
+    model: nn.Module, loss: float, *, data: Mapping[str, Tensor] | None = None
+) -> None:
+    """Refuse to go on from a loss or from weights that are not finite.
+
+    Parameters
+    ----------
+    model : nn.Module
+    loss : float
+    data : mapping of str to Tensor, optional
+        What the loss came from, by name.
+
+    Raises
+    ------
+    FloatingPointError
+        With the cause, and what to do about it.
+    """
+    weights = {name: weight.detach() for name, weight in model.named_parameters()}
+    if torch.tensor(loss).isfinite() and not _not_finite(weights):
+        return
+    for name in _not_finite(data or {}):
+        cause = f"the {name} holds values that are not finite; repair the data"
+        raise FloatingPointError(f"the loss is {loss}: {cause}")
+    for name in _not_finite(weights):
+        raise FloatingPointError(
+            f"the loss is {loss}, and the weights {name} are no longer finite; lower lr"
+        )
+    raise FloatingPointError(
+        f"the loss is {loss}: data and weights are finite, the prediction is too large; lower lr "
+        "or scale the data"
+    )
+
+
+def _not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Names of the tensors that hold NaN or infinity, by one transfer."""
+    if not tensors:
+        return []
+    finite = torch.stack([tensor.isfinite().all() for tensor in tensors.values()]).tolist()
+    return [name for name, is_finite in zip(tensors, finite, strict=True) if not is_finite]
+
+
+@torch.no_grad()
+def measured(model: nn.Module, validate: Validate | None) -> dict[str, float]:
+    """Metrics of a model in evaluation mode; each part then gets its own mode back."""
+    if validate is None:
+        return {}
+    with evaluation_mode(model):
+        return {name: float(value) for name, value in validate(model).items()}
+
+
+def rates_of(optimizer: Optimizer) -> list[float]:
+    """Learning rate of each group of parameters."""
+    return [float(group["lr"]) for group in optimizer.param_groups]
+
+
+def log_epoch(history: History, n_epochs: int | None) -> None:
+    """One line at level INFO: what the last epoch brought."""
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    logger.info(
+        "epoch %d of %s: %s, %.1f s",
+        len(history.train_loss),
+        n_epochs,
+        ", ".join(f"{name} {value:.5g}" for name, value in history.frame().iloc[-1].items()),
+        history.seconds[-1],
+    )
+
+
+def progress(epochs: Iterable[int]) -> Iterable[int]:
+    """Epochs under a bar that shows up after a second, where somebody watches."""
+    return tqdm(epochs, unit="epoch", delay=1, leave=False, disable=not shows_progress())
+
+
+def shows_progress() -> bool:
+    """Whether a bar may be drawn: not in CI, nor where output is stored (both set ``CI``)."""
+    return not os.environ.get("CI")
+
+
+def name_of(function: object) -> str:
+    """Name of a loss or a schedule, as far as it has one."""
+    if isinstance(function, functools.partial):
+        return f"{name_of(function.func)}{function.args}{function.keywords}"
+    return getattr(function, "__qualname__", type(function).__name__)
+
+
+def _settings(
+    model: nn.Module, batches: Batches, optimizer: Optimizer, recipe: Recipe
+) -> dict[str, str]:
+    """What must be the same when a run goes on."""
+    shapes = {name: tuple(value.shape) for name, value in model.named_parameters()}
+    trained = [name for name, value in model.named_parameters() if value.requires_grad]
+    groups = [
+        {name: value for name, value in group.items() if name != "params"}
+        for group in optimizer.param_groups
+    ]
+    settings = {
+        "model": type(model).__name__,
+        "shapes": str(shapes),
+        "trained": str(trained),
+        "n_batches": str(len(batches)),
+        "optimizer": f"{type(optimizer).__name__} {groups}",
+        "schedule": name_of(recipe.schedule),
+        "patience": str(recipe.patience),
+        **recipe.settings,
+    }
+    if recipe.schedule is not None:  # else a run may be made longer
+        settings["n_epochs"] = str(recipe.n_epochs)
+    return settings
