@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nbhelpers.core.checks import first_of
 
-EXACT_FLOAT = 2**53  # a float counts every whole number up to here, and skips some above
+FLOAT_LIMIT = 2**53  # from here on one float stands for several whole numbers
 _NO_UNICODE = "an id holds text that is no Unicode: repair it first"
 _PLAIN = r"\A[!-~]+(?: [!-~]+)*\z"  # nothing in it is invisible
 _INVISIBLE = r"[\p{Cf}\p{Cc}]"  # zero width space, byte order mark, control characters
@@ -27,7 +27,7 @@ def checked_ids(ids: Iterable[Any], *, known: pd.Index[Any] | None = None) -> pd
     Parameters
     ----------
     ids : iterable of int or str
-        Whole numbers written as floats become integers, up to 2**53.
+        Whole numbers written as floats become integers, below 2**53.
     known : Index, optional
         Checked ids that these will be compared with: both must be integers, or both text.
 
@@ -197,10 +197,10 @@ def _whole_numbers(values: pd.Series[Any], name: str, beside: str) -> NDArray[An
     if pd.api.types.infer_dtype(values) == "integer":
         raise ValueError(f"{name} must fit 64 bits, got {values.max()}: write them as text")
     floats = values.to_numpy(dtype=np.float64)
-    wrong = floats[(np.floor(floats) != floats) | ~(np.abs(floats) <= EXACT_FLOAT)]
+    wrong = floats[(np.floor(floats) != floats) | ~(np.abs(floats) < FLOAT_LIMIT)]
     if wrong.size:
         raise ValueError(
-            f"{name} must be whole numbers or text, and floats are exact up to 2**53 only, got "
+            f"{name} must be whole numbers or text, and floats are exact below 2**53 only, got "
             f"{wrong.size:,} other floats, e.g. {first_of(wrong)}{beside}: read the column as "
             "integers or text"
         )

@@ -170,9 +170,10 @@ def test_whole_floats_are_integers():
 
 
 def test_a_float_is_an_id_only_where_floats_are_exact():
-    assert Vocabulary([2.0**53]).ids.tolist() == [2**53]
-    with pytest.raises(ValueError, match=r"exact up to 2\*\*53 only, got 1 other"):
-        Vocabulary([2.0**53 + 2])
+    assert Vocabulary([2.0**53 - 1, 1.0 - 2**53]).ids.tolist() == [1 - 2**53, 2**53 - 1]
+    for rounded in (float(2**53 + 1), -(2.0**53)):
+        with pytest.raises(ValueError, match=r"exact below 2\*\*53 only, got 1 other"):
+            Vocabulary([rounded])
 
 
 def test_integers_are_exact_beyond_what_floats_hold():
