@@ -83,6 +83,7 @@ def test_torch_from_elsewhere_is_the_only_file_that_is_not_checked_and_that_is_s
     unchecked = [words for words, _ in calls[:-1] if "--require-hashes" not in words]
     assert len(unchecked) == 1
     assert unchecked[0].endswith(f"{option} torch==2.13.0")
+    assert names(calls[1][1]) == ["numpy", "numpy", "torchmetrics", "uv"]
     assert (
         "torch==2.13.0 comes from elsewhere, so its hash is not checked" in capsys.readouterr().out
     )
