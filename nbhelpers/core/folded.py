@@ -92,8 +92,27 @@ class FoldedRows:
     def score_users(self, user_idx: Tensor) -> Tensor:
         """Score of every item, shape (batch, n_items), of newcomers, shape (batch,)."""
         seen = self._seen[user_idx.cpu().numpy()]
-        scores = seen @ self.item_rows
-        dense = scores.toarray() if isinstance(scores, csr_matrix) else scores
-        cold = torch.from_numpy(np.diff(seen.indptr) == 0).unsqueeze(1)  # (batch, 1)
-        full = torch.where(cold, self.item_counts, torch.from_numpy(np.asarray(dense)))
-        return full.to(user_idx.device)
+        return row_scores(seen, self.item_rows, self.item_counts).to(user_idx.device)
+
+
+def row_scores(
+    seen: csr_matrix, item_rows: NDArray[Any] | csr_matrix, item_counts: Tensor
+) -> Tensor:
+    """Sum of the rows of what each user has; who has nothing gets the items by popularity.
+
+    Parameters
+    ----------
+    seen : csr_matrix of float, shape (batch, n_items)
+        Ones at the positives of each user.
+    item_rows : ndarray or sparse matrix of float, shape (n_items, n_items)
+        Row i is what having item i says about all items.
+    item_counts : Tensor of float, shape (n_items,)
+
+    Returns
+    -------
+    Tensor of float, shape (batch, n_items)
+    """
+    scores = seen @ item_rows
+    dense = scores.toarray() if isinstance(scores, csr_matrix) else scores
+    cold = torch.from_numpy(np.diff(seen.indptr) == 0).unsqueeze(1)  # (batch, 1)
+    return torch.where(cold, item_counts, torch.from_numpy(np.asarray(dense)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any, Protocol, runtime_checkable
@@ -77,6 +77,33 @@ class HasVectors(Recommender, Protocol):
 
     def item_vectors(self, item_idx: Tensor) -> Tensor:
         """Vectors of items, shape (batch, d)."""
+        ...
+
+
+@runtime_checkable
+class Storable(Protocol):
+    """A model that its settings build anew, so that ``save_model`` can store it.
+
+    It has ``n_users`` and ``n_items`` besides: of rating models the rows of its tables, the
+    unknown rows included. What it learned goes with it if it has ``state_dict`` and
+    ``load_state_dict`` (``HasState``); a model that only puts others together needs neither.
+    """
+
+    def settings(self) -> dict[str, Any]:
+        """Every argument of the constructor by name."""
+        ...
+
+
+@runtime_checkable
+class HasState(Protocol):
+    """A model whose learned numbers come and go as tensors, as those of ``nn.Module`` do."""
+
+    def state_dict(self) -> Mapping[str, Tensor]:
+        """Everything learned, by name."""
+        ...
+
+    def load_state_dict(self, state_dict: Mapping[str, Tensor]) -> object:
+        """Take what another model of the same settings learned."""
         ...
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nbhelpers.core.padding import padded_blocks
 from nbhelpers.data.interactions import Interactions
+from nbhelpers.models.base import TRAINING, ClosedForm
 from nbhelpers.models.conjugate_gradients import RowSystems
 
 
@@ -23,7 +24,7 @@ class Weights(NamedTuple):
     pull: float  # weight of the score itself, on positives: what draws it up
 
 
-class ALS:
+class ALS(ClosedForm):
     """Weighted matrix factorization of positives by alternating least squares.
 
     Minimizes, over all pairs of a user and an item, confidence * (preference - score) ** 2 +
@@ -67,6 +68,7 @@ class ALS:
     https://doi.org/10.1145/2043932.2043987
     """
 
+    learned = (*TRAINING, "user_factors", "item_factors")
     user_factors: Tensor
     item_factors: Tensor
     weights: Weights
@@ -124,6 +126,7 @@ class ALS:
             items = self._solve(by_item, users, items)
         cold = torch.from_numpy(np.diff(by_user.indptr) == 0).to(users.device)
         users[cold] = users[~cold].mean(dim=0)
+        self.trained_on(interactions.user_counts, interactions.item_counts)
         self.user_factors, self.item_factors = users, items
         return self
 

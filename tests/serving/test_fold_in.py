@@ -13,7 +13,7 @@ from nbhelpers.models.dot_product import DotProductBias
 from nbhelpers.models.item_item import EASE, ItemKNN
 from nbhelpers.models.matrix_factorization import MatrixFactorization
 from nbhelpers.models.metric_learning import MetricLearning
-from nbhelpers.models.ncf import GMF
+from nbhelpers.models.ncf import MLP
 from nbhelpers.models.two_tower import TwoTower
 from nbhelpers.serving.fold_in import fold_in_user, fold_in_users
 from nbhelpers.serving.fold_in_solvers import Ridge
@@ -249,10 +249,10 @@ def test_the_model_keeps_its_weights_and_its_mode():
     [
         (Popularity().fit(training()), "Popularity cannot take in a newcomer"),
         (EASE(), "is it fitted"),
-        (GMF(N_USERS, N_ITEMS, 3), "GMF cannot take in a newcomer"),
+        (MLP(N_USERS, N_ITEMS, 3), "MLP cannot take in a newcomer"),
         (DotProductBias(N_USERS, N_ITEMS, 3), "DotProductBias cannot take in a newcomer"),
     ],
-    ids=["popularity", "unfitted", "gmf", "ratings"],
+    ids=["popularity", "unfitted", "mlp", "ratings"],
 )
 def test_other_models_are_refused(model, message):
     with pytest.raises(ValueError, match=message):
