@@ -18,7 +18,6 @@ from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.serving.fold_in import history_of
 from nbhelpers.serving.fold_in_solvers import (
     Ridge,
-    als_start,
     check_items,
     item_rows,
     ridge_start,
@@ -94,10 +93,9 @@ def explain(
     if rows is not None:
         check_items(rows.said.shape[0], history.n_items)
         return _explanation(_column(rows.said, own, item_idx), rest=0.0, own=own, items=items)
-    if hasattr(model, "fold_in"):
-        start = als_start(model, n_positives=len(own))
-    else:
-        start = ridge_start(model, ridge or Ridge(), n_items=history.n_items, n_users=n_users)
+    if hasattr(model, "explain"):
+        return _explanation(model.explain(item_idx, history), rest=0.0, own=own, items=items)
+    start = ridge_start(model, ridge or Ridge(), n_items=history.n_items, n_users=n_users)
     check_items(len(start.vectors), history.n_items)
     item = start.vectors[item_idx]
     parts = (start.steps(torch.from_numpy(own)) @ item).cpu()

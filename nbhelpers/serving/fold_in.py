@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
 from nbhelpers.core.folded import FoldedRows, FoldedVectors
 from nbhelpers.core.recommender import Recommender
@@ -68,7 +66,8 @@ def fold_in_users(
         check_items(rows.said.shape[0], histories.n_items)
         return FoldedRows(histories, *rows)
     if hasattr(model, "fold_in"):
-        return _by_own_fold_in(model, histories)
+        folded: FoldedVectors = model.fold_in(histories)
+        return folded
     start = ridge_start(model, ridge or Ridge(), n_items=histories.n_items, n_users=n_users)
     return FoldedVectors(start.users(histories), start.vectors, y_range=start.y_range)
 
@@ -132,11 +131,3 @@ def history_of(item_ids: Any, items: Vocabulary | Interactions) -> Interactions:
         items=vocabulary,
         item_metadata=metadata,
     )
-
-
-def _by_own_fold_in(model: Any, histories: Interactions) -> FoldedVectors:
-    """Newcomers of ALS and IALS; who has no positive is the mean user, as in training."""
-    users: Tensor = model.fold_in(histories)
-    cold = torch.from_numpy(histories.user_counts == 0).to(users.device)
-    solved = torch.where(cold.unsqueeze(1), model.user_factors.mean(dim=0), users)
-    return FoldedVectors(solved, model.item_factors)

@@ -121,21 +121,6 @@ def item_rows(model: Any) -> ItemRows | None:
     return None
 
 
-def als_start(model: Any, *, n_positives: int) -> Start:
-    """What ALS and IALS solve for a user with so many positives."""
-    items, weights = model.item_factors, model.weights
-    pairs = n_positives + weights.everywhere * len(items)
-    return Start(
-        mean=torch.zeros_like(items[0]),
-        vectors=items,
-        free=torch.ones_like(items[0], dtype=torch.bool),
-        shared=weights.everywhere * _gram(items),
-        extra=weights.extra,
-        pull=weights.pull,
-        damping=model.reg * pairs ** getattr(model, "reg_power", 0.0),
-    )
-
-
 @torch.no_grad()
 def ridge_start(model: Any, ridge: Ridge, *, n_items: int, n_users: int | None) -> Start:
     """What ``ridge`` solves for a model whose scores are products of vectors.
