@@ -398,6 +398,17 @@ def test_from_users_alone_the_items_are_solved_first(weighted, start):
     torch.testing.assert_close(model.fold_in_factors(swapped)[:19], other.item_factors[:19])
 
 
+def test_users_without_positives_start_at_zero_whatever_is_given(weighted):
+    """A fit gives them the mean of the others, which says nothing about items."""
+    users = torch.randn(N_USERS, 4, generator=seeded(1))
+    empty = users.index_fill(0, torch.tensor([28, 29]), 0.0)
+    given, zero = (
+        ALS(4, n_iterations=1, n_cg_steps=1).fit(weighted, user_factors=start)
+        for start in (users, empty)
+    )
+    torch.testing.assert_close(given.item_factors, zero.item_factors)
+
+
 def test_models_say_what_they_can_by_their_type(positives, start):
     model = ALS(4).fit(positives, item_factors=start)
     assert isinstance(model, FoldsIn)
