@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -50,6 +52,12 @@ class Vocabulary:
         self.ids = values.sort_values()
         self.unknown = len(self.ids)
         self.n_rows = len(self.ids) + 1
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The same for the same ids in the same order, and for no others."""
+        text = f"{self.ids.dtype} {self.ids.tolist()!r}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
         """The ids and their type, as JSON can hold them.

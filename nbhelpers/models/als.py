@@ -10,7 +10,10 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from nbhelpers.core.coverage import FittedOn
+from nbhelpers.core.folded import FoldedVectors
 from nbhelpers.core.padding import padded_blocks
+from nbhelpers.core.recommender import Positives
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.models.conjugate_gradients import RowSystems
 
@@ -23,7 +26,7 @@ class Weights(NamedTuple):
     pull: float  # weight of the score itself, on positives: what draws it up
 
 
-class ALS:
+class ALS(FittedOn):
     """Weighted matrix factorization of positives by alternating least squares.
 
     Minimizes, over all pairs of a user and an item, confidence * (preference - score) ** 2 +
@@ -125,10 +128,10 @@ class ALS:
         cold = torch.from_numpy(np.diff(by_user.indptr) == 0).to(users.device)
         users[cold] = users[~cold].mean(dim=0)
         self.user_factors, self.item_factors = users, items
-        return self
+        return self.remember(interactions)
 
-    def fold_in(self, interactions: Interactions) -> Tensor:
-        """Factors of users from their positives, the items standing still: the exact answer.
+    def fold_in(self, interactions: Positives) -> FoldedVectors:
+        """Recommender for users from their positives, the items standing still: the exact answer.
 
         For users who came after training, or have new positives since: no retraining.
 
@@ -139,20 +142,30 @@ class ALS:
 
         Returns
         -------
-        Tensor of float32, shape (n_users, n_factors)
-            Zeros for a user without positives.
+        FoldedVectors
+            A user without positives has the mean factors of the users of training.
 
         Raises
         ------
         ValueError
-            If it has another number of items.
+            If the model is not fitted, or on other items.
         """
-        if interactions.n_items != len(self.item_factors):
-            raise ValueError(
-                f"{len(self.item_factors)} items were trained on, got {interactions.n_items}: "
-                "build the interactions from the same item vocabulary"
-            )
-        return self._solve(interactions.to_scipy(), self.item_factors)
+        self.check_items(interactions)
+        users = self._solve(interactions.to_scipy(), self.item_factors)
+        users[torch.from_numpy(interactions.user_counts == 0)] = self.user_factors.mean(dim=0)
+        return FoldedVectors(users, self.item_factors, trained_items=self.trained_items)
+
+    def explain(self, item_idx: int, interactions: Positives) -> Tensor:
+        """Part of each positive of row 0 in the score of an item, shape (n_positives,)."""
+        self.check_items(interactions)
+        own_idx = torch.from_numpy(interactions.indices[: interactions.indptr[1]].astype(np.int64))
+        items = self.item_factors.double()
+        own = items[own_idx.to(items.device)]  # (n_positives, n_factors)
+        counts = torch.tensor([len(own)], device=items.device)
+        left = self.weights.everywhere * items.T @ items + self.weights.extra * own.T @ own
+        left.diagonal().add_(self._damping(counts, len(items)).double())
+        parts: Tensor = self.weights.pull * own @ torch.linalg.solve(left, items[item_idx])
+        return parts
 
     def score_users(self, user_idx: Tensor) -> Tensor:
         """Score of every item, shape (batch, n_items), of users, shape (batch,)."""

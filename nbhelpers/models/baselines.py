@@ -7,6 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from nbhelpers.core.coverage import FittedOn
 from nbhelpers.data.interactions import Interactions
 
 
@@ -125,7 +126,7 @@ class BiasOnly:
         return (self.mean + self.user_bias[user_idx].unsqueeze(1) + self.item_bias).float()
 
 
-class Popularity:
+class Popularity(FittedOn):
     """Ranks items by how many users have them: the same list for everybody, strangers included.
 
     Attributes
@@ -156,7 +157,7 @@ class Popularity:
         if len(interactions) == 0:
             raise ValueError("at least one positive is needed, got none")
         self.item_counts = torch.tensor(interactions.item_counts, dtype=torch.float32)
-        return self
+        return self.remember(interactions)
 
     def score_users(self, user_idx: Tensor) -> Tensor:
         """How many users have each item, shape (batch, n_items), for users, shape (batch,)."""

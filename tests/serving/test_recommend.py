@@ -259,7 +259,7 @@ def test_an_item_that_everybody_has_seen_gets_no_users(model):
 def test_a_bad_request_for_users_is_refused(model, seen, item_id, settings, message):
     with pytest.raises(ValueError, match=message):
         recommend_users(model, item_id, seen=seen, **settings)
-    with pytest.raises(KeyError, match=r"1 ids are unknown, e\.g\. 999"):
+    with pytest.raises(KeyError, match=r"1 of the items are unknown, e\.g\. 999: .* 101 to 105"):
         recommend_users(model, [101, 999], seen=seen)
 
 
@@ -279,10 +279,10 @@ def test_scores_of_an_item_name_every_user(model, chunk_size):
     assert (series.name, series.index.name) == ("score", "user_id")
 
 
-def test_scores_of_strangers_are_refused(model):
+def test_scores_of_unknown_ids_are_refused(model):
     with pytest.raises(KeyError, match=r"e\.g\. 99: .* 4 users, 10 to 40"):
         scores_by_item(model, 99, users=USERS, items=ITEMS)
-    with pytest.raises(KeyError, match=r"1 ids are unknown, e\.g\. 999"):
+    with pytest.raises(KeyError, match=r"1 of the items are unknown, e\.g\. 999: .* 101 to 105"):
         scores_by_user(model, 999, users=USERS, items=ITEMS)
 
 
