@@ -91,11 +91,11 @@ def explain(
     >>> train = Interactions.from_frame(rated, users=users, items=items)
     >>> why = explain(EASE(reg=1.0).fit(train), 3, positives=[1, 2], items=items)
     >>> round(why.score, 2)
-    0.17
+    0.2
     >>> why.contributions.round(2)
        item_id  contribution
-    0        1          0.33
-    1        2         -0.17
+    0        1           0.4
+    1        2          -0.2
     """
     item_idx, own = _asked(item_id, positives, items)
     if isinstance(model, Explains):
@@ -152,8 +152,8 @@ def explain_by_removal(
     >>> fold = partial(fold_in_users, EASE(reg=1.0).fit(train))
     >>> explain_by_removal(fold, 3, positives=[1, 2], items=items).contributions.round(2)
        item_id  contribution
-    0        1          0.33
-    1        2         -0.17
+    0        1           0.4
+    1        2          -0.2
     """
     item_idx, own = _asked(item_id, positives, items)
     n = len(own)

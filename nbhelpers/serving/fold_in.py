@@ -56,7 +56,7 @@ def fold_in_users(
     >>> train = Interactions([0, 0, 1, 1], [0, 1, 0, 2])
     >>> new = Interactions([0], [1], n_users=1, n_items=3)
     >>> fold_in_users(EASE(reg=1.0).fit(train), new).score_users(torch.tensor([0]))
-    tensor([[ 0.3333,  0.0000, -0.1667]])
+    tensor([[ 0.5000,  0.0000, -0.2000]])
     """
     if isinstance(model, FoldsIn):
         if ridge is not None:
@@ -111,8 +111,8 @@ def fold_in_user(
     >>> train = Interactions.from_frame(rated, users=users, items=items)
     >>> fold_in_user(EASE(reg=1.0).fit(train), [2], items=items).round(2)
        rank  item_id  score
-    0     1        1   0.33
-    1     2        3  -0.17
+    0     1        1    0.5
+    1     2        3   -0.2
     """
     interactions = interactions_of_new_user(item_ids, items)
     folded = fold_in_users(model, interactions, ridge=ridge)

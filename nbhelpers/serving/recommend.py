@@ -74,14 +74,14 @@ def recommend(
     >>> seen = Interactions.from_frame(rated, users=users, items=items)
     >>> recommend(EASE(reg=1.0).fit(seen), 7, seen=seen).round(2)
        rank  item_id  score
-    0     1        3  -0.15
+    0     1        3   0.14
 
     User 10 has no positive, and 11 is unknown:
 
     >>> recommend(EASE(reg=1.0).fit(seen), [7, 10, 11], seen=seen, k=1, unserved="popular").round(2)
     2 of 3 users cannot be served (1 unknown, 1 not trained on), e.g. 10: listed by popularity
        user_id  rank  item_id  score
-    0        7     1        3  -0.15
+    0        7     1        3   0.14
     1       10     1        1   3.00
     2       11     1        1   3.00
     """
@@ -198,7 +198,7 @@ def recommend_users(
     >>> seen = Interactions.from_frame(rated, users=users, items=items)
     >>> recommend_users(EASE(reg=1.0).fit(seen), 2, seen=seen).round(2)
        rank  user_id  score
-    0     1        9   0.28
+    0     1        9   0.29
     1     2        8   0.14
     """
     users, items = required_ids(seen.users, "user"), required_ids(seen.items, "item")
@@ -272,9 +272,9 @@ def scores_by_item(
     >>> model = EASE(reg=1.0).fit(Interactions.from_frame(rated, users=users, items=items))
     >>> scores_by_item(model, 7, users=users, items=items).round(2)
     item_id
-    1    0.50
-    2    0.33
-    3    0.17
+    1    0.5
+    2    0.4
+    3    0.2
     Name: score, dtype: float64
     """
     trained, scored = trained_rows(model, n_users=len(users), n_items=len(items))
@@ -330,8 +330,8 @@ def scores_by_user(
     >>> model = EASE(reg=1.0).fit(Interactions.from_frame(rated, users=users, items=items))
     >>> scores_by_user(model, 3, users=users, items=items).round(2)
     user_id
-    7    0.17
-    8    0.33
+    7    0.2
+    8    0.4
     Name: score, dtype: float64
     """
     scored, trained = trained_rows(model, n_users=len(users), n_items=len(items))
