@@ -56,8 +56,7 @@ class FittedOn:
         self.n_users, self.n_items = interactions.n_users, interactions.n_items
         self.trained_users = torch.from_numpy(interactions.user_counts > 0)
         self.trained_items = torch.from_numpy(interactions.item_counts > 0)
-        self.user_fingerprint = _fingerprint(interactions.users)
-        self.item_fingerprint = _fingerprint(interactions.items)
+        self.user_fingerprint, self.item_fingerprint = fingerprints(interactions)
         return self
 
     def check_items(self, interactions: Positives) -> None:
@@ -74,6 +73,18 @@ class FittedOn:
         if "n_items" not in vars(self):
             raise ValueError(f"{type(self).__name__} is not fitted: call fit first")
         require_same_items(self, interactions)
+
+
+def fingerprints(interactions: Positives) -> tuple[str | None, str | None]:
+    """Fingerprints of the ids of users and of items, None where no ids are known.
+
+    A model keeps them as ``user_fingerprint`` and ``item_fingerprint``: see ``KnowsIds``.
+    """
+    users, items = interactions.users, interactions.items
+    return (
+        None if users is None else users.fingerprint,
+        None if items is None else items.fingerprint,
+    )
 
 
 def trained_rows(model: Recommender, *, n_users: int, n_items: int) -> tuple[Tensor, Tensor]:
@@ -148,18 +159,14 @@ def require_same_items(model: object, data: Positives) -> None:
 def _require_size(model: object, trained: int, given: int, *, name: str) -> None:
     if trained not in (given, given + 1):  # one more: the unknown row
         raise ValueError(
-            f"{type(model).__name__} scores {trained:,} {name}s, and the interactions have "
-            f"{given:,}: build them from the {name} vocabulary of training"
+            f"{trained:,} {name}s were trained on, got {given:,}: build the interactions from the "
+            f"same {name} vocabulary"
         )
 
 
 def _require_ids(model: object, trained: str | None, given: Ids | None, *, name: str) -> None:
     if trained is not None and given is not None and given.fingerprint != trained:
         raise ValueError(
-            f"{type(model).__name__} was trained on other {name} ids than the interactions have: "
-            f"build them from the {name} vocabulary of training"
+            f"{type(model).__name__} was trained on other {name} ids than these interactions have: "
+            f"build the interactions from the same {name} vocabulary"
         )
-
-
-def _fingerprint(ids: Ids | None) -> str | None:
-    return None if ids is None else ids.fingerprint

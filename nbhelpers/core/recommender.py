@@ -64,6 +64,9 @@ class Positives(Protocol):
     def to_scipy(self) -> csr_matrix:
         """The rows as a matrix of ones."""
 
+    def weighted_scipy(self) -> csr_matrix:
+        """The rows as a matrix of float32 weights, ones where there are none."""
+
 
 class Recommender(Protocol):
     """Whatever scores all items for users."""

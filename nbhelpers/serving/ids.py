@@ -101,7 +101,8 @@ def requested(
     without = request.ids[~served.numpy()]
     print(
         f"{len(without):,} of {len(wanted):,} {name}s cannot be served ({n_unknown:,} unknown, "
-        f"{len(without) - n_unknown:,} not trained on), e.g. {_shown(without[:1])}: {_CHOICES[unserved]}"
+        f"{len(without) - n_unknown:,} not trained on), e.g. {_shown(without[:1])}: "
+        f"{_CHOICES[unserved]}"
     )
     if unserved == "popular":
         return request
