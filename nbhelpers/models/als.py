@@ -79,7 +79,16 @@ class ALS(AlternatingLeastSquares):
     >>> model = ALS(2, alpha=4.0, reg=0.1, generator=start).fit(likes)
     >>> model.score_users(torch.tensor([2])).argsort(descending=True).tolist()
     [[0, 1, 2]]
-    >>> model
+
+    User 3 watched item 2 eight times, which is a weight:
+
+    >>> plays = Interactions([0, 0, 1, 1, 2, 3], [0, 1, 0, 1, 0, 2], weights=[1, 1, 1, 1, 1, 8])
+    >>> model = ALS(2, confidence="log", reg=0.1, generator=start).fit(plays)
+    >>> newcomer = Interactions([0], [0], n_users=1, n_items=3, weights=[2])
+    >>> model.fold_in(newcomer).score_users(torch.tensor([0])).argsort(descending=True).tolist()
+    [[0, 1, 2]]
+    >>> model.explain(1, newcomer).shape  # one positive, one part
+    torch.Size([1])
     """
 
     def __init__(
@@ -142,8 +151,8 @@ class IALS(AlternatingLeastSquares):
 
     where W is the sum of the weights of the user's positives, and the last line likewise for each
     item with users in the place of items. So a weight of 2 is a pair counted twice. Interactions
-    without weights have w = 1. Weights all times a factor equal a lower ``unobserved_weight``,
-    so it is tuned to their scale.
+    without weights have w = 1. With ``reg_power`` 1, all weights times a number are the same as
+    ``unobserved_weight`` divided by it: it is tuned to the scale of the weights.
 
     Parameters
     ----------
