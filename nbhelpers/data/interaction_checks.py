@@ -74,7 +74,7 @@ def require_same_ids(
     """
     if sizes[0] != sizes[1]:
         raise ValueError(f"both must have the same {name}s, got {sizes[0]:,} and {sizes[1]:,}")
-    if first is not None and second is not None and not first.ids.equals(second.ids):
+    if first is not None and second is not None and first.fingerprint != second.fingerprint:
         raise ValueError(f"both must have the same {name}s, but their vocabularies differ")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NoReturn, Self
 
 import numpy as np
@@ -25,6 +26,7 @@ from nbhelpers.core.csr import (
     row_of,
     summary,
 )
+from nbhelpers.core.sealed_folder import ModelFileError
 from nbhelpers.data.interaction_checks import (
     aligned,
     column_of,
@@ -38,6 +40,7 @@ from nbhelpers.data.interaction_checks import (
     timestamps_of_pairs,
     weights_of_pairs,
 )
+from nbhelpers.data.interactions_folder import read_interactions, write_interactions
 from nbhelpers.data.repeats import Pairs, check_repeats, sorted_pairs, without_repeats
 from nbhelpers.data.vocabulary import Vocabulary
 
@@ -395,6 +398,61 @@ class Interactions:
         1         1         0         20
         """
         return self._frame(0, len(self))
+
+    def save(self, folder: str | Path) -> None:
+        """Store everything in a folder, in place of the interactions stored there before.
+
+        The folder gets a JSON file (ids, metadata, checksums) and one safetensors file. A save
+        that is interrupted leaves what was there.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Made if there is none. Other files in it are left alone.
+
+        Raises
+        ------
+        ValueError
+            If metadata hold something other than numbers, text, bools and missing values, or
+            the folder holds a model.
+        OSError
+            If the folder cannot be written.
+        """
+        write_interactions(Path(folder), self.__getstate__())
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """The interactions that ``save`` put into a folder; nothing is unpickled.
+
+        Parameters
+        ----------
+        folder : str or Path
+
+        Returns
+        -------
+        Interactions
+
+        Raises
+        ------
+        ModelFileError
+            If a file is missing, cut, altered, or holds something else; the message names it.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Interactions([0, 1], [0, 0], weights=[2, 5]).save(folder)
+        ...     again = Interactions.load(folder)
+        >>> again.to_frame()
+           user_idx  item_idx  weight
+        0         0         0     2.0
+        1         1         0     5.0
+        """
+        fields = read_interactions(Path(folder))
+        try:
+            return cls(**fields)
+        except (ValueError, KeyError) as error:
+            raise ModelFileError(f"{folder} cannot be loaded: {error}") from error
 
     def head(self, n: int = 5) -> pd.DataFrame:
         """The first pairs by user and then by item, as ``to_frame`` shows them."""

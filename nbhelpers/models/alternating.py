@@ -11,6 +11,7 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from nbhelpers.core.coverage import fingerprints, require_same_items
 from nbhelpers.core.folded import FoldedVectors
 from nbhelpers.core.recommender import Positives
 from nbhelpers.models.conjugate_gradients import RowProblems, RowSystems
@@ -120,6 +121,7 @@ class AlternatingLeastSquares(ABC):
         self.trained_users, self.trained_items = of_users.has_positives, of_items.has_positives
         users[~self.trained_users] = users[self.trained_users].mean(dim=0)
         self.user_factors, self.item_factors = users, items
+        self.user_fingerprint, self.item_fingerprint = fingerprints(interactions)
         return self
 
     def fold_in(self, interactions: Positives) -> FoldedVectors:
@@ -146,7 +148,7 @@ class AlternatingLeastSquares(ABC):
         users = self.fold_in_factors(interactions)
         cold = torch.from_numpy(interactions.user_counts == 0).to(users.device)
         users[cold] = self.user_factors[self.trained_users].mean(dim=0)
-        return FoldedVectors(users, self.item_factors)
+        return FoldedVectors(users, self.item_factors, trained_items=self.trained_items)
 
     def fold_in_factors(self, interactions: Positives) -> Tensor:
         """Factors of users from their positives, the items fixed: the exact solution.
@@ -291,11 +293,7 @@ class AlternatingLeastSquares(ABC):
         return factors
 
     def _check_items(self, interactions: Positives) -> None:
-        if interactions.n_items != self.n_items:
-            raise ValueError(
-                f"{self.n_items} items were trained on, got {interactions.n_items}: "
-                "build the interactions from the same item vocabulary"
-            )
+        require_same_items(self, interactions)
 
 
 def check_above_zero(**settings: float) -> None:

@@ -7,6 +7,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from nbhelpers.core.coverage import FittedOn, require_same_items
+from nbhelpers.core.folded import FoldedVectors
+from nbhelpers.core.recommender import Positives
 from nbhelpers.data.interactions import Interactions
 
 
@@ -125,7 +128,7 @@ class BiasOnly:
         return (self.mean + self.user_bias[user_idx].unsqueeze(1) + self.item_bias).float()
 
 
-class Popularity:
+class Popularity(FittedOn):
     """Ranks items by how many users have them: the same list for everybody, strangers included.
 
     Attributes
@@ -156,7 +159,28 @@ class Popularity:
         if len(interactions) == 0:
             raise ValueError("at least one positive is needed, got none")
         self.item_counts = torch.tensor(interactions.item_counts, dtype=torch.float32)
-        return self
+        return self.remember(interactions)
+
+    def fold_in(self, interactions: Positives) -> FoldedVectors:
+        """Recommender for any users, who get the same scores as everybody.
+
+        Parameters
+        ----------
+        interactions : Interactions
+            Of any users, with the items of training.
+
+        Returns
+        -------
+        FoldedVectors
+
+        Raises
+        ------
+        ValueError
+            If it has other items.
+        """
+        require_same_items(self, interactions)
+        ones, counts = torch.ones(interactions.n_users, 1), self.item_counts.unsqueeze(1)
+        return FoldedVectors(ones, counts, trained_items=self.trained_items)
 
     def score_users(self, user_idx: Tensor) -> Tensor:
         """How many users have each item, shape (batch, n_items), for users, shape (batch,)."""

@@ -9,13 +9,16 @@ import torch
 from scipy.sparse import csr_matrix, vstack
 from torch import Tensor
 
+from nbhelpers.core.coverage import FittedOn
+from nbhelpers.core.folded import FoldedRows, popular_where_empty
+from nbhelpers.core.recommender import Positives
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.models.baselines import Popularity
 
 CHUNK_SIZE = 2**24  # item pairs whose similarity is in memory at a time: 64 MiB
 
 
-class ItemKNN:
+class ItemKNN(FittedOn):
     """Scores an item by its similarity to what the user has, over its nearest neighbors.
 
     Two items with n and m users, c of them common, have the similarity c / ((n * m) ** power +
@@ -87,7 +90,33 @@ class ItemKNN:
         starts = range(0, n_items, size)
         blocks = [self._neighbors(by_item, slice(start, start + size)) for start in starts]
         self.similarity = vstack(blocks, format="csr")
-        return self
+        return self.remember(interactions)
+
+    def fold_in(self, interactions: Positives) -> FoldedRows:
+        """Recommender for users who were not trained on: as training would have scored them.
+
+        Parameters
+        ----------
+        interactions : Interactions
+            Of any users, with the items of training.
+
+        Returns
+        -------
+        FoldedRows
+
+        Raises
+        ------
+        ValueError
+            If the model is not fitted, or on other items.
+        """
+        self.check_items(interactions)
+        return FoldedRows(interactions, self.similarity.T.tocsr(), self.item_counts)
+
+    def explain(self, item_idx: int, interactions: Positives) -> Tensor:
+        """Similarity of the item to each positive of row 0, shape (n_positives,)."""
+        self.check_items(interactions)
+        own = interactions.indices[: interactions.indptr[1]]
+        return torch.from_numpy(self.similarity[[item_idx]].toarray()[0, own])
 
     def _neighbors(self, by_item: csr_matrix, rows: slice) -> csr_matrix:
         """Nearest neighbors of some items, shape (rows, n_items)."""
@@ -108,10 +137,10 @@ class ItemKNN:
         """Score of every item, shape (batch, n_items), of users, shape (batch,)."""
         seen = self._seen[user_idx.cpu().numpy()]
         scores = torch.from_numpy((seen @ self.similarity.T).toarray())
-        return _popular_if_cold(scores, seen, self.item_counts).to(user_idx.device)
+        return popular_where_empty(scores, seen, self.item_counts).to(user_idx.device)
 
 
-class EASE:
+class EASE(FittedOn):
     """Linear model that says each item from the user's other items, solved in closed form.
 
     Weights B minimize the squared error of X @ B against X, the 0/1 matrix of positives, plus
@@ -175,16 +204,36 @@ class EASE:
         weights = inverse / -inverse.diagonal()  # each column by its own diagonal value
         weights.fill_diagonal_(0.0)
         self.item_weights = weights.float()
-        return self
+        return self.remember(interactions)
+
+    def fold_in(self, interactions: Positives) -> FoldedRows:
+        """Recommender for users who were not trained on: as training would have scored them.
+
+        Parameters
+        ----------
+        interactions : Interactions
+            Of any users, with the items of training.
+
+        Returns
+        -------
+        FoldedRows
+
+        Raises
+        ------
+        ValueError
+            If the model is not fitted, or on other items.
+        """
+        self.check_items(interactions)
+        return FoldedRows(interactions, self.item_weights.numpy(), self.item_counts)
+
+    def explain(self, item_idx: int, interactions: Positives) -> Tensor:
+        """Weight of each positive of row 0 in the score of an item, shape (n_positives,)."""
+        self.check_items(interactions)
+        own = torch.from_numpy(interactions.indices[: interactions.indptr[1]].astype(np.int64))
+        return self.item_weights[own, item_idx]
 
     def score_users(self, user_idx: Tensor) -> Tensor:
         """Score of every item, shape (batch, n_items), of users, shape (batch,)."""
         seen = self._seen[user_idx.cpu().numpy()]
         scores = torch.from_numpy(seen @ self.item_weights.numpy())
-        return _popular_if_cold(scores, seen, self.item_counts).to(user_idx.device)
-
-
-def _popular_if_cold(scores: Tensor, seen: csr_matrix, item_counts: Tensor) -> Tensor:
-    """Scores with popularity in the rows of users without positives."""
-    cold = torch.from_numpy(np.diff(seen.indptr) == 0).unsqueeze(1)  # (batch, 1)
-    return torch.where(cold, item_counts, scores)
+        return popular_where_empty(scores, seen, self.item_counts).to(user_idx.device)

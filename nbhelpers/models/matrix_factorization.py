@@ -61,6 +61,7 @@ class MatrixFactorization(nn.Module):
         self.user_factors = small_embedding(n_users, n_factors, sparse=sparse)
         self.item_factors = small_embedding(n_items, n_factors, sparse=sparse)
         self.item_bias = small_embedding(n_items, 1, sparse=sparse)
+        self.n_users, self.n_items = n_users, n_items
         self.dropout, self.y_range = dropout, y_range
 
     def forward(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:

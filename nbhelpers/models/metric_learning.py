@@ -43,6 +43,7 @@ class MetricLearning(nn.Module):
 
     def __init__(self, n_users: int, n_items: int, n_factors: int = 32) -> None:
         super().__init__()
+        self.n_users, self.n_items = n_users, n_items
         self.user_factors = small_embedding(n_users, n_factors)
         self.item_factors = small_embedding(n_items, n_factors)
         self.register_state_dict_pre_hook(_draw_all_in)

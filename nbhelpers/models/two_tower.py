@@ -52,7 +52,7 @@ class TwoTower(nn.Module):
             raise ValueError(f"temperature must be above 0, got {temperature}")
         self.user_tower = _tower(n_users, n_factors, n_hidden)
         self.item_tower = _tower(n_items, n_factors, n_hidden)
-        self.n_items, self.temperature = n_items, temperature
+        self.n_users, self.n_items, self.temperature = n_users, n_items, temperature
 
     def user_vectors(self, user_idx: Tensor) -> Tensor:
         """Vectors of users, shape (batch, n_factors), already divided by the temperature."""
