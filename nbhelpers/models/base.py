@@ -7,17 +7,16 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from nbhelpers.core.folded import YRange
 
 SIZES = ("n_users", "n_items")
-# What a closed-form model keeps of its training rows, whichever model it is.
+# What a closed-form model remembers of its training rows; of interactions (FittedOn) also the ids.
 TRAINING = (*SIZES, "trained_users", "trained_items")
+FITTED = (*TRAINING, "user_fingerprint", "item_fingerprint")
 _CSR_PARTS = ("data", "indices", "indptr", "shape")
 _SHOWN = 6  # entries of a sequence in a repr
 
@@ -103,7 +102,7 @@ class ClosedForm(Model):
     Attributes
     ----------
     learned : tuple of str
-        Names of the attributes that ``fit`` sets: tensors, CSR matrices or numbers. Before
+        Names of the attributes that ``fit`` sets: tensors, CSR matrices, numbers or text. Before
         ``fit`` there are none of them, and asking for one is a ``NotFittedError``.
 
     Examples
@@ -150,23 +149,9 @@ class ClosedForm(Model):
         for name in self.learned:
             setattr(self, name, _from_tensors(name, state_dict))
 
-    def trained_on(
-        self, user_counts: NDArray[np.int64] | Tensor, item_counts: NDArray[np.int64] | Tensor
-    ) -> None:
-        """Remember sizes, and whom and what there was in training.
-
-        Parameters
-        ----------
-        user_counts, item_counts : array or Tensor of int, shape (n_users,) and (n_items,)
-            Training rows of each.
-        """
-        self.n_users, self.n_items = len(user_counts), len(item_counts)
-        self.trained_users = torch.as_tensor(user_counts > 0)
-        self.trained_items = torch.as_tensor(item_counts > 0)
-
     def __getattr__(self, name: str) -> Any:
         """Asked only for what is not there."""
-        if name in self.learned:
+        if name in (*self.learned, *SIZES):
             raise NotFittedError(
                 f"{type(self).__name__} has no {name} yet (is it fitted?): call fit first"
             )
@@ -219,11 +204,16 @@ def _short(value: object) -> str:
 
 
 def _to_tensors(name: str, value: Any) -> dict[str, Tensor]:
-    """A learned attribute as tensors; a number has no axis, a CSR matrix is four arrays."""
+    """A learned attribute as tensors.
+
+    A number has no axis, a CSR matrix is four arrays, and text is its bytes, none without text.
+    """
     if isinstance(value, Tensor):
         return {name: value.detach()}
     if isinstance(value, csr_matrix):
         return {f"{name}.{part}": torch.tensor(getattr(value, part)) for part in _CSR_PARTS}
+    if value is None or isinstance(value, str):
+        return {f"{name}.text": torch.tensor(list((value or "").encode()), dtype=torch.uint8)}
     return {name: torch.tensor(value, dtype=torch.float64 if isinstance(value, float) else None)}
 
 
@@ -232,5 +222,7 @@ def _from_tensors(name: str, state: Mapping[str, Tensor]) -> Any:
     if name in state:
         value = state[name]
         return value.detach() if value.dim() else value.item()
+    if f"{name}.text" in state:
+        return bytes(state[f"{name}.text"].tolist()).decode() or None
     data, indices, indptr, shape = (state[f"{name}.{part}"].numpy() for part in _CSR_PARTS)
     return csr_matrix((data, indices, indptr), shape=tuple(shape.tolist()))

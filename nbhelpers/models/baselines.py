@@ -8,11 +8,32 @@ import torch
 from torch import Tensor
 
 from nbhelpers.core.checks import checked_indices
+from nbhelpers.core.coverage import FittedOn
+from nbhelpers.core.folded import FoldedVectors
+from nbhelpers.core.recommender import Positives
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.models.base import TRAINING, ClosedForm
+from nbhelpers.models.base import FITTED, TRAINING, ClosedForm
 
 
-class GlobalMean(ClosedForm):
+class _OfRatings(ClosedForm):
+    """What is fitted on ratings: it remembers who and what has a training row."""
+
+    n_users: int
+    n_items: int
+    trained_users: Tensor
+    trained_items: Tensor
+
+    def _remember(self, user_idx: Tensor, item_idx: Tensor) -> None:
+        """Keep who and what was rated, if all have a place in the tables."""
+        if user_idx.numel() == 0:
+            raise ValueError("at least one rating is needed, got none")
+        checked_indices(user_idx, name="user_idx", size=self.n_users)
+        checked_indices(item_idx, name="item_idx", size=self.n_items)
+        self.trained_users = torch.bincount(user_idx, minlength=self.n_users) > 0
+        self.trained_items = torch.bincount(item_idx, minlength=self.n_items) > 0
+
+
+class GlobalMean(_OfRatings):
     """Predicts the mean training rating for everybody and everything.
 
     Parameters
@@ -61,8 +82,7 @@ class GlobalMean(ClosedForm):
         ValueError
             If there is no rating, or an index is outside the tables.
         """
-        users, items = _row_counts(self, user_idx, item_idx)
-        self.trained_on(users, items)
+        self._remember(user_idx, item_idx)
         self.mean = rating.double().mean().item()
         return self
 
@@ -75,7 +95,7 @@ class GlobalMean(ClosedForm):
         return torch.full((len(user_idx), self.n_items), self.mean)
 
 
-class BiasOnly(ClosedForm):
+class BiasOnly(_OfRatings):
     """Predicts mean + user bias + item bias, each bias damped towards zero.
 
     Item and user biases are solved in turn, each exactly, until they stand still. An index
@@ -155,8 +175,7 @@ class BiasOnly(ClosedForm):
         ValueError
             If there is no rating, or an index is outside the tables.
         """
-        users, items = _row_counts(self, user_idx, item_idx)
-        self.trained_on(users, items)
+        self._remember(user_idx, item_idx)
         self.user_bias = torch.zeros(self.n_users, dtype=torch.float64)
         self.item_bias = torch.zeros(self.n_items, dtype=torch.float64)
         self.mean = rating.double().mean().item()
@@ -177,7 +196,7 @@ class BiasOnly(ClosedForm):
         return (self.mean + self.user_bias[user_idx].unsqueeze(1) + self.item_bias).float()
 
 
-class Popularity(ClosedForm):
+class Popularity(FittedOn, ClosedForm):
     """Ranks items by how many users have them: the same list for everybody, new users included.
 
     Attributes
@@ -196,7 +215,7 @@ class Popularity(ClosedForm):
     [[1.0, 0.0, 2.0]]
     """
 
-    learned = (*TRAINING, "item_counts")
+    learned = (*FITTED, "item_counts")
     item_counts: Tensor
 
     def __init__(self) -> None:
@@ -221,28 +240,33 @@ class Popularity(ClosedForm):
         """
         if len(interactions) == 0:
             raise ValueError("at least one positive is needed, got none")
-        self.trained_on(interactions.user_counts, interactions.item_counts)
         self.item_counts = torch.tensor(interactions.item_counts, dtype=torch.float32)
-        return self
+        return self.remember(interactions)
+
+    def fold_in(self, interactions: Positives) -> FoldedVectors:
+        """Recommender for any users, who get the same scores as everybody.
+
+        Parameters
+        ----------
+        interactions : Interactions
+            Of any users, with the items of training.
+
+        Returns
+        -------
+        FoldedVectors
+
+        Raises
+        ------
+        ValueError
+            If it has other items, or the model is not fitted.
+        """
+        self.check_items(interactions)
+        ones, counts = torch.ones(interactions.n_users, 1), self.item_counts.unsqueeze(1)
+        return FoldedVectors(ones, counts, trained_items=self.trained_items)
 
     def score_users(self, user_idx: Tensor) -> Tensor:
         """How many users have each item, shape (batch, n_items), for users, shape (batch,)."""
         return self.item_counts.repeat(len(user_idx), 1)
-
-
-def _row_counts(
-    model: GlobalMean | BiasOnly, user_idx: Tensor, item_idx: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Training rows of each user and of each item, if all of them have a place in the tables."""
-    if user_idx.numel() == 0:
-        raise ValueError("at least one rating is needed, got none")
-    for name, idx, n_rows in (
-        ("user_idx", user_idx, model.n_users),
-        ("item_idx", item_idx, model.n_items),
-    ):
-        checked_indices(idx, name=name, size=n_rows)
-    users = torch.bincount(user_idx, minlength=model.n_users)
-    return users, torch.bincount(item_idx, minlength=model.n_items)
 
 
 def _damped_mean(left: Tensor, idx: Tensor, table: Tensor, reg: float) -> Tensor:

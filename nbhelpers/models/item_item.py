@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 from torch import Tensor
 
+from nbhelpers.core.coverage import FittedOn
 from nbhelpers.core.folded import FoldedRows, row_scores
 from nbhelpers.core.recommender import Positives
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.models.base import TRAINING, ClosedForm
+from nbhelpers.models.base import FITTED, ClosedForm
 
 CHUNK_SIZE = 2**24  # item pairs whose similarity is in memory at a time: 64 MiB
 
 
-class _ItemToItem(ClosedForm):
+class _ItemToItem(FittedOn, ClosedForm):
     """What both have in common: a user's score of an item is a sum over the user's positives.
 
     So a user who came after training is scored as if they had been there, and each positive has
@@ -57,7 +58,7 @@ class _ItemToItem(ClosedForm):
         ValueError
             If it has another number of items, or the model is not fitted.
         """
-        self._check_items(interactions)
+        self.check_items(interactions)
         rows = self._item_rows()
         by_row = rows if isinstance(rows, np.ndarray) else rows.tocsr()
         return FoldedRows(interactions, by_row, self.item_counts)
@@ -81,26 +82,19 @@ class _ItemToItem(ClosedForm):
         ValueError
             If it has another number of items, or the model is not fitted.
         """
-        self._check_items(interactions)
+        self.check_items(interactions)
         own = interactions.indices[: interactions.indptr[1]]
         parts = self._item_rows()[:, [item_idx]][own]
         dense = parts if isinstance(parts, np.ndarray) else parts.toarray()
         return torch.from_numpy(dense).squeeze(1)  # (n_positives,)
 
-    def _remember(self, interactions: Interactions) -> None:
-        """Keep the positives of training, and how many there are."""
+    def _keep(self, interactions: Interactions) -> None:
+        """The positives of training, and how many there are."""
         if len(interactions) == 0:
             raise ValueError("at least one positive is needed, got none")
-        self.trained_on(interactions.user_counts, interactions.item_counts)
+        self.remember(interactions)
         self.item_counts = torch.tensor(interactions.item_counts, dtype=torch.float32)
         self.seen = interactions.to_scipy()
-
-    def _check_items(self, interactions: Positives) -> None:
-        if interactions.n_items != self.n_items:
-            raise ValueError(
-                f"{self.n_items} items were trained on, got {interactions.n_items}: build the "
-                "interactions from the same item vocabulary"
-            )
 
 
 class ItemKNN(_ItemToItem):
@@ -151,7 +145,7 @@ class ItemKNN(_ItemToItem):
     the neighbors of the items a user has), https://doi.org/10.1145/963770.963776
     """
 
-    learned = (*TRAINING, "seen", "item_counts", "similarity")
+    learned = (*FITTED, "seen", "item_counts", "similarity")
     similarity: csr_matrix
 
     def __init__(
@@ -181,7 +175,7 @@ class ItemKNN(_ItemToItem):
         ValueError
             If there is no positive.
         """
-        self._remember(interactions)
+        self._keep(interactions)
         by_item = self.seen.T.tocsr()
         size = max(CHUNK_SIZE // self.n_items, 1)
         starts = range(0, self.n_items, size)
@@ -250,7 +244,7 @@ class EASE(_ItemToItem):
     https://arxiv.org/abs/1905.03375
     """
 
-    learned = (*TRAINING, "seen", "item_counts", "item_weights")
+    learned = (*FITTED, "seen", "item_counts", "item_weights")
     item_weights: Tensor
 
     def __init__(self, reg: float = 250.0) -> None:
@@ -275,7 +269,7 @@ class EASE(_ItemToItem):
         ValueError
             If there is no positive.
         """
-        self._remember(interactions)
+        self._keep(interactions)
         common = torch.from_numpy((self.seen.T @ self.seen).toarray()).double()
         common.diagonal().add_(self.reg)
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(common))

@@ -15,7 +15,7 @@ from nbhelpers.models.item_item import EASE, ItemKNN
 from nbhelpers.models.matrix_factorization import MatrixFactorization
 from nbhelpers.serving.explain import explain, explain_by_removal
 from nbhelpers.serving.fold_in import fold_in_users
-from nbhelpers.serving.fold_in_solvers import Ridge
+from nbhelpers.serving.ridge import Ridge
 
 N_USERS, N_ITEMS = 12, 9
 ITEMS = Vocabulary(range(100, 100 + N_ITEMS))
@@ -56,8 +56,8 @@ def by_id(explanation):
 def test_parts_add_up_to_the_score_of_fold_in(name, item_id):
     model = MODELS[name]
     explanation = explain(model, item_id, positives=POSITIVES, items=ITEMS)
-    history = Interactions([0, 0, 0], [1, 4, 7], n_users=1, n_items=N_ITEMS)
-    score = fold_in_users(model, history).score_users(torch.tensor([0]))[0, item_id - 100]
+    own = Interactions([0, 0, 0], [1, 4, 7], n_users=1, n_items=N_ITEMS)
+    score = fold_in_users(model, own).score_users(torch.tensor([0]))[0, item_id - 100]
     assert explanation.score == pytest.approx(float(score), abs=1e-5)
     total = explanation.rest + explanation.contributions["contribution"].sum()
     assert total == pytest.approx(explanation.score)
@@ -74,9 +74,9 @@ def test_ease_contributions_are_its_weights():
     assert by_id(explain(MODELS["ease"], 102, positives=POSITIVES, items=ITEMS)) == expected
 
 
-def test_neighbors_contribute_their_likeness():
-    likeness = MODELS["knn"].similarity.toarray()  # row of the item, column of its neighbor
-    expected = {100 + i: pytest.approx(float(likeness[2, i])) for i in (1, 4, 7)}
+def test_neighbors_contribute_their_similarity():
+    similarity = MODELS["knn"].similarity.toarray()  # row of the item, column of its neighbor
+    expected = {100 + i: pytest.approx(float(similarity[2, i])) for i in (1, 4, 7)}
     assert by_id(explain(MODELS["knn"], 102, positives=POSITIVES, items=ITEMS)) == expected
 
 
@@ -150,8 +150,8 @@ def test_removal_finds_what_a_linear_model_holds(name):
 class Either:
     """Item 102 scores 1 for who has 101 or 104 or both: each stands in for the other."""
 
-    def __init__(self, histories):
-        self.seen = histories.dense(torch.arange(histories.n_users))
+    def __init__(self, interactions):
+        self.seen = interactions.dense(torch.arange(interactions.n_users))
 
     def score_users(self, user_idx):
         scores = torch.zeros(len(user_idx), N_ITEMS)
@@ -191,7 +191,7 @@ def test_removal_needs_something_to_keep():
 
 
 def test_a_model_that_cannot_fold_in_cannot_be_explained():
-    with pytest.raises(ValueError, match="cannot take in a newcomer"):
+    with pytest.raises(ValueError, match="cannot fold in new users"):
         explain(Popularity().fit(TRAIN), 102, positives=POSITIVES, items=ITEMS)
 
 

@@ -6,13 +6,14 @@ import torch
 
 from nbhelpers.core.topk import top_k
 from nbhelpers.data.interactions import Interactions
+from nbhelpers.serving.approximate_index import ApproximateIndex
 from nbhelpers.serving.index import (
-    ApproximateIndex,
     ExactIndex,
     recall_against,
     search_unseen,
+    unit_vectors,
+    with_bias,
 )
-from nbhelpers.serving.vectors import unit_vectors, with_bias
 
 
 def whole_numbers(rng, *shape):

@@ -7,9 +7,9 @@ import torch
 
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.data.vocabulary import Vocabulary
-from nbhelpers.serving.index import ApproximateIndex, ExactIndex
+from nbhelpers.serving.approximate_index import ApproximateIndex
+from nbhelpers.serving.index import ExactIndex, unit_vectors
 from nbhelpers.serving.similar import neighbor_lists, similar_items, similar_users
-from nbhelpers.serving.vectors import unit_vectors
 
 USERS = Vocabulary([10, 20, 30, 40])
 ITEMS = Vocabulary([101, 102, 103, 104, 105])
