@@ -178,7 +178,7 @@ class Popularity(FittedOn):
         ValueError
             If it has other items.
         """
-        require_same_items(self, interactions)
+        require_same_items(self, interactions.n_items, interactions.items)
         ones, counts = torch.ones(interactions.n_users, 1), self.item_counts.unsqueeze(1)
         return FoldedVectors(ones, counts, trained_items=self.trained_items)
 
