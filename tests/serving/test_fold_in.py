@@ -236,7 +236,7 @@ def test_the_model_keeps_its_weights_and_its_mode():
     before = {name: value.clone() for name, value in model.state_dict().items()}
     first = fold_in_users(model, likes([1, 4])).score_users(torch.tensor([0]))
     second = fold_in_users(model, likes([1, 4])).score_users(torch.tensor([0]))
-    assert torch.equal(first, second), "no dropout"
+    torch.testing.assert_close(first, second)  # no dropout
     assert model.training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert not first.requires_grad

@@ -157,8 +157,9 @@ def test_looking_into_all_lists_gives_the_exact_answer(uneven):
     index = ApproximateIndex(vectors, n_lists=50, n_probe=50)
     scores, item_idx = index.search(queries, 10)
     expected = ExactIndex(vectors).search(queries, 10)
-    assert item_idx.equal(expected[1])
     torch.testing.assert_close(scores, expected[0])
+    torch.testing.assert_close((vectors[item_idx] @ queries.unsqueeze(2)).squeeze(2), scores)
+    assert (item_idx == expected[1]).double().mean() > 0.999  # near ties may change places
 
 
 def test_default_index_finds_nine_of_ten_among_uneven_lengths(uneven):
@@ -180,7 +181,7 @@ def test_more_lists_looked_into_never_lower_recall(uneven):
     recall = [recall_against(exact, index, queries, 10) for index in indexes]
     assert recall == sorted(recall)
     assert recall[0] < 0.5
-    assert recall[-1] == 1.0
+    assert recall[-1] > 0.999  # near ties may change places
 
 
 def test_the_length_of_a_query_changes_no_list(uneven):
