@@ -295,7 +295,7 @@ class AlternatingLeastSquares(ClosedForm):
         return factors
 
     def _check_items(self, interactions: Positives) -> None:
-        require_same_items(self, interactions)
+        require_same_items(self, interactions.n_items, interactions.items)
 
 
 def check_above_zero(**settings: float) -> None:
