@@ -24,7 +24,6 @@ _YEAR_SIZES, _GENRE_SIZES = ((13, 1),), ((12, 2), (11, 3))
 _ARTICLES = "A|An|The|La|Le|Les|L'|Il|Lo|Gli|El|Los|Las|Der|Die|Das|Den|Det|Ein|Eine|Un|Une|Una|De"
 _TRAILING_ARTICLE = re.compile(rf"(.+), ({_ARTICLES})", re.IGNORECASE)
 _NO_MATH = "tex2jax_ignore mathjax_ignore"  # a notebook would read $ in a title as a formula
-_FORMAT_NOTE = re.compile(r"\s*\((?:V|TV)\)\s*$")  # video or television, after the year
 _STYLE = f"""<style>
 .cf-row {{ margin: 0 0 1.2em; font-family: system-ui, -apple-system, "Segoe UI", sans-serif; }}
 .cf-row p.cf-head {{ margin: 0 0 .4em; font-size: 18px; font-weight: 700; line-height: 1.3; }}
@@ -212,7 +211,7 @@ def readable_title(title: str) -> str:
     'The Iron Comet'
     """
     cleaned = _clean(title)
-    bare = re.sub(YEAR_IN_TITLE, "", _FORMAT_NOTE.sub("", cleaned)).strip() or cleaned
+    bare = re.sub(YEAR_IN_TITLE, "", cleaned).strip() or cleaned
     main, *others = re.split(r"\s+\((?=[^()]*\))", bare)
     moved = [_article_first(main)]
     for other in others:
@@ -272,7 +271,7 @@ def _is_there(value: Any) -> bool:
 
 
 def _year(title: str) -> str:
-    found = re.search(YEAR_IN_TITLE, _FORMAT_NOTE.sub("", _clean(title)))
+    found = re.search(YEAR_IN_TITLE, _clean(title))
     return found[1] if found else ""
 
 
