@@ -17,12 +17,13 @@ HEIGHT = 294
 MARGIN = 12
 _BOLD = WIDTH - 2 * MARGIN  # width of a line; regular letters are a good eighth narrower
 _REGULAR = 170
+LONGEST_TEXT, MOST_GENRES = 300, 12  # characters, and genres, beyond which a text is cut
 MARK_INK, MARK_GROUND = "#FFFFFF", "#005A8C"
 _TITLE_SIZES = ((21, 3), (18, 4), (15, 4), (13, 5), (12, 5))  # pixels, and lines with room
-_YEAR_SIZE, _GENRE_SIZES = 13, ((12, 2), (11, 3))
+_YEAR_SIZES, _GENRE_SIZES = ((13, 1),), ((12, 2), (11, 3))
 _ARTICLES = "A|An|The|La|Le|Les|L'|Il|Lo|Gli|El|Los|Las|Der|Die|Das|Den|Det|Ein|Eine|Un|Une|Una|De"
 _TRAILING_ARTICLE = re.compile(rf"(.+), ({_ARTICLES})", re.IGNORECASE)
-_FORMAT_NOTE = re.compile(r"\s*\((?:V|TV)\)\s*$")  # video or television, after the year
+_NO_MATH = "tex2jax_ignore mathjax_ignore"  # a notebook would read $ in a title as a formula
 _STYLE = f"""<style>
 .cf-row {{ margin: 0 0 1.2em; font-family: system-ui, -apple-system, "Segoe UI", sans-serif; }}
 .cf-row p.cf-head {{ margin: 0 0 .4em; font-size: 18px; font-weight: 700; line-height: 1.3; }}
@@ -104,8 +105,8 @@ def carousel(films: pd.DataFrame, *, title: str, items: pd.DataFrame | None = No
         One row a film, such as ``recommend`` returns. ``title`` is required, here or in
         ``items``. Shown where there are any: ``year`` (else that at the end of the title), genres
         (columns ``genre_...`` of zeros and ones, or one column ``genres`` such as
-        ``"Comedy|Drama"``), ``rank``, ``rating`` in stars, and ``mark``, a few words on the film
-        such as ``"rated 5 later"``.
+        ``"Comedy|Drama"`` or ``"Comedy, Drama"``), ``rank``, ``rating`` in stars, and ``mark``, a
+        few words on the film such as ``"rated 5 later"``. Text beyond 300 characters is cut.
     title : str
         Heading of the row.
     items : DataFrame, optional
@@ -122,6 +123,13 @@ def carousel(films: pd.DataFrame, *, title: str, items: pd.DataFrame | None = No
         If there is no film, a film stands twice, or a title is missing.
     KeyError
         If ``items`` lacks a film; the message names up to three.
+
+    Examples
+    --------
+    >>> films = pd.DataFrame({"title": ["Quiet Lake (1950)"], "genres": ["Drama|War"]})
+    >>> carousel(films, title="For you")  # a notebook shows a row of posters
+    For you (1 film)
+      Quiet Lake (1950), Drama, War
     """
     if films.empty:
         raise ValueError(f"the row {title!r} needs at least one film, got none")
@@ -133,7 +141,7 @@ def carousel(films: pd.DataFrame, *, title: str, items: pd.DataFrame | None = No
     name = escape(_clean(title))
     cards = "\n".join(map(_card, shown))
     body = (
-        f'<section class="cf-row" aria-label="{name}">\n'
+        f'<section class="cf-row {_NO_MATH}" aria-label="{name}">\n'
         f'<p class="cf-head">{name}<small>{count}</small></p>\n'
         f'<ul class="cf-films" role="list" tabindex="0" aria-label="{name}, {count}">\n'
         f"{cards}\n</ul>\n</section>"
@@ -155,12 +163,20 @@ def poster(title: str, *, year: str = "", genres: Sequence[str] = ()) -> str:
     Returns
     -------
     str
-        An ``<svg>`` element with the words as its label.
+        An ``<svg>`` element with the words as its label: well-formed XML whatever the words.
+
+    Examples
+    --------
+    >>> svg = poster("Quiet Lake", year="1950", genres=["Drama"])
+    >>> svg[:4], 'aria-label="Poster: Quiet Lake (1950), Drama"' in svg
+    ('<svg', True)
     """
-    label = escape(Film(title, year, tuple(genres), "", "", "").label())
-    background, shapes = drawing(genres)
-    size, lines = fitted(_clean(title), sizes=_TITLE_SIZES, width=_BOLD)
-    small, named = fitted(", ".join(genres), sizes=_GENRE_SIZES, width=_REGULAR)
+    film = Film(_clean(title), _clean(year), _clean_genres(genres), "", "", "")
+    label = escape(film.label())
+    background, shapes = drawing(film.genres)
+    size, lines = fitted(film.title, sizes=_TITLE_SIZES, width=_BOLD)
+    small, named = fitted(", ".join(film.genres), sizes=_GENRE_SIZES, width=_REGULAR)
+    dated = fitted(film.year, sizes=_YEAR_SIZES, width=_BOLD)[1]
     foot = HEIGHT - MARGIN - 2 - (small + 3) * max(len(named) - 1, 0)
     year_foot = foot - small - 5 if named else foot
     return (
@@ -170,7 +186,7 @@ def poster(title: str, *, year: str = "", genres: Sequence[str] = ()) -> str:
         f'<title>{label}</title><rect width="{WIDTH}" height="{HEIGHT}" fill="{background}"/>'
         f"{shapes}"
         + _text(lines, ART_HEIGHT + 8 + size, size=size, weight=700)
-        + _text([year] if year else [], year_foot, size=_YEAR_SIZE, weight=600)
+        + _text(dated, year_foot, size=_YEAR_SIZES[0][0], weight=600)
         + _text(named, foot, size=small, weight=400)
         + "</svg>"
     )
@@ -188,9 +204,14 @@ def readable_title(title: str) -> str:
     -------
     str
         ``"The Seventh Seal (Det Sjunde inseglet)"``.
+
+    Examples
+    --------
+    >>> readable_title("Iron Comet, The (1999)")
+    'The Iron Comet'
     """
     cleaned = _clean(title)
-    bare = re.sub(YEAR_IN_TITLE, "", _FORMAT_NOTE.sub("", cleaned)).strip() or cleaned
+    bare = re.sub(YEAR_IN_TITLE, "", cleaned).strip() or cleaned
     main, *others = re.split(r"\s+\((?=[^()]*\))", bare)
     moved = [_article_first(main)]
     for other in others:
@@ -215,10 +236,10 @@ def _described(films: pd.DataFrame, items: pd.DataFrame | None) -> pd.DataFrame:
         return films
     _check_once(items["item_id"], "items")
     rows = pd.Index(items["item_id"]).get_indexer(films["item_id"])
-    strangers = films["item_id"][rows < 0].tolist()
-    if strangers:
-        shown = ", ".join(map(str, strangers[:3]))
-        raise KeyError(f"{len(strangers)} films have no row in items, e.g. {shown}")
+    missing = films["item_id"][rows < 0].tolist()
+    if missing:
+        shown = ", ".join(map(str, missing[:3]))
+        raise KeyError(f"{len(missing)} films have no row in items, e.g. {shown}")
     more = items.drop(columns=items.columns.intersection(films.columns)).iloc[rows]
     described: pd.DataFrame = films.reset_index(drop=True).join(more.reset_index(drop=True))
     return described
@@ -250,23 +271,40 @@ def _is_there(value: Any) -> bool:
 
 
 def _year(title: str) -> str:
-    found = re.search(YEAR_IN_TITLE, _FORMAT_NOTE.sub("", title))
+    found = re.search(YEAR_IN_TITLE, _clean(title))
     return found[1] if found else ""
 
 
 def _genres(row: dict[Any, Any]) -> tuple[str, ...]:
     if "genres" in row:
         given = row["genres"]
-        named = given.split("|") if isinstance(given, str) else [str(name) for name in given]
+        named = _split(given) if isinstance(given, str) else [str(name) for name in given]
     else:
         flags = [str(name) for name, value in row.items() if value == 1]
         named = [name.removeprefix(GENRE_PREFIX) for name in flags if name.startswith(GENRE_PREFIX)]
-    return tuple(_clean(name) for name in named if _clean(name) not in NOT_A_GENRE)
+    return _clean_genres(named)
+
+
+def _split(genres: str) -> list[str]:
+    """Names of genres in one text, by the separator that it has: | before ; before a comma."""
+    separator = next((mark for mark in "|;," if mark in genres), "|")
+    return genres[: MOST_GENRES * LONGEST_TEXT].split(separator)
+
+
+def _clean_genres(names: Sequence[str]) -> tuple[str, ...]:
+    cleaned = map(_clean, names[:MOST_GENRES])
+    return tuple(name for name in cleaned if name not in NOT_A_GENRE)
 
 
 def _clean(text: str) -> str:
-    """Text on one line, without characters that cannot be seen."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    """Text on one line, without characters that cannot be seen, cut where nobody reads on.
+
+    What cannot be seen includes all that XML forbids, such as NUL and lone surrogates. A text of
+    a megabyte would take seconds to lay out.
+    """
+    start = text[: 4 * LONGEST_TEXT]  # the rest would be cut whatever it holds
+    line = " ".join("".join(c if c.isprintable() else " " for c in start).split())
+    return line if len(line) <= LONGEST_TEXT else line[:LONGEST_TEXT] + "…"
 
 
 def _text(lines: Sequence[str], foot: int, *, size: int, weight: int) -> str:

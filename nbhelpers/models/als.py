@@ -1,41 +1,42 @@
-"""Matrix factorization of positives by alternating least squares."""
+"""Matrix factorization of weighted positives by alternating least squares: ALS and IALS."""
 
 from __future__ import annotations
 
-from math import sqrt
-from typing import NamedTuple, Self
+from math import isfinite
+from typing import Any, Literal
 
-import numpy as np
 import torch
-from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from nbhelpers.core.padding import padded_blocks
-from nbhelpers.data.interactions import Interactions
-from nbhelpers.models.conjugate_gradients import RowSystems
+from nbhelpers.models.alternating import AlternatingLeastSquares, check_above_zero
 
 
-class Weights(NamedTuple):
-    """What a squared-error problem over all pairs puts on its terms."""
-
-    everywhere: float  # weight of score ** 2, on every pair
-    extra: float  # further weight of score ** 2, on positives
-    pull: float  # weight of the score itself, on positives: what draws it up
-
-
-class ALS:
+class ALS(AlternatingLeastSquares):
     """Weighted matrix factorization of positives by alternating least squares.
 
-    Minimizes, over all pairs of a user and an item, confidence * (preference - score) ** 2 +
-    reg * (squared length of all factors): preference is 1 for a positive and 0 elsewhere,
-    confidence is 1 + alpha for a positive and 1 elsewhere, score is the dot product. Each sweep
-    solves all users given the items, then all items given the users.
+    Minimizes, over all pairs of a user and an item,
+
+        sum of c * (p - score) ** 2 + reg * (squared length of all factors).
+
+    The score is the dot product of the factors. The preference p is 1 for a positive and 0
+    elsewhere. The confidence c is 1 elsewhere, and for a positive of weight w
+
+    - ``"linear"``: 1 + alpha * w
+    - ``"log"``: 1 + alpha * log(1 + w / epsilon)
+
+    so that a weight of 2 says that a pair was met twice. Interactions without weights have w = 1.
+    Each sweep solves all users given the items, then all items given the users.
 
     Parameters
     ----------
     n_factors : int
     alpha : float
-        Extra confidence in a positive, above 0. The library implicit calls 1 + alpha its alpha.
+        Extra confidence in a positive of weight 1, above 0. For weights of 1 the library implicit
+        calls 1 + alpha its alpha.
+    confidence : "linear" or "log"
+        How confidence grows with a weight; "log" for counts that range over orders of magnitude.
+    epsilon : float
+        Above 0, in units of a weight: well below it "log" is still linear.
     reg : float
         Above 0.
     n_iterations : int
@@ -53,6 +54,8 @@ class ALS:
         A user without positives, for whom the formula gives zeros, has the mean of the others.
     item_factors : Tensor of float32, shape (n_items, n_factors)
         Zeros for an item without positives.
+    trained_users, trained_items : Tensor of bool, shape (n_users,) and (n_items,)
+        True where there was a positive in training.
 
     Raises
     ------
@@ -62,153 +65,94 @@ class ALS:
     References
     ----------
     Hu, Koren and Volinsky (2008), Collaborative Filtering for Implicit Feedback Datasets,
-    sec. 4, https://doi.org/10.1109/ICDM.2008.22; Takács, Pilászy and Tikk (2011), Applications
-    of the Conjugate Gradient Method for Implicit Feedback Collaborative Filtering,
-    https://doi.org/10.1145/2043932.2043987
-    """
+    sec. 4 (both confidences), https://doi.org/10.1109/ICDM.2008.22; Takács, Pilászy and Tikk
+    (2011), Applications of the Conjugate Gradient Method for Implicit Feedback Collaborative
+    Filtering, https://doi.org/10.1145/2043932.2043987
 
-    user_factors: Tensor
-    item_factors: Tensor
-    weights: Weights
+    Examples
+    --------
+    Users 0 and 1 agree about items 0 and 1, so user 2, who has item 0, is led to item 1:
+
+    >>> from nbhelpers.data.interactions import Interactions
+    >>> likes = Interactions([0, 0, 1, 1, 2, 3], [0, 1, 0, 1, 0, 2])
+    >>> start = torch.Generator().manual_seed(0)
+    >>> model = ALS(2, alpha=4.0, reg=0.1, generator=start).fit(likes)
+    >>> model.score_users(torch.tensor([2])).argsort(descending=True).tolist()
+    [[0, 1, 2]]
+
+    User 3 watched item 2 eight times, which is a weight:
+
+    >>> plays = Interactions([0, 0, 1, 1, 2, 3], [0, 1, 0, 1, 0, 2], weights=[1, 1, 1, 1, 1, 8])
+    >>> model = ALS(2, confidence="log", reg=0.1, generator=start).fit(plays)
+    >>> newcomer = Interactions([0], [0], n_users=1, n_items=3, weights=[2])
+    >>> model.fold_in(newcomer).score_users(torch.tensor([0])).argsort(descending=True).tolist()
+    [[0, 1, 2]]
+    >>> model.explain(1, newcomer).shape  # one positive, one part
+    torch.Size([1])
+    """
 
     def __init__(
         self,
         n_factors: int = 32,
         *,
         alpha: float = 1.0,
+        confidence: Literal["linear", "log"] = "linear",
+        epsilon: float = 1.0,
         reg: float = 10.0,
         n_iterations: int = 15,
         n_cg_steps: int | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
-        _check_above_zero(alpha=alpha, reg=reg, n_factors=n_factors, n_iterations=n_iterations)
-        if n_cg_steps is not None:
-            _check_above_zero(n_cg_steps=n_cg_steps)
-        self.n_cg_steps = n_cg_steps
-        self.n_factors, self.reg, self.n_iterations = n_factors, reg, n_iterations
-        self.generator = generator
-        self.weights = Weights(everywhere=1.0, extra=alpha, pull=1.0 + alpha)
-
-    def fit(self, interactions: Interactions, *, item_factors: Tensor | None = None) -> Self:
-        """Learn the factors.
-
-        Parameters
-        ----------
-        interactions : Interactions
-        item_factors : Tensor of float, shape (n_items, n_factors), optional
-            Where to start instead of at random, such as the factors of an earlier fit. The work
-            is done on its device.
-
-        Returns
-        -------
-        ALS
-            Itself.
-
-        Raises
-        ------
-        ValueError
-            If there is no positive, or ``item_factors`` has another shape.
-        """
-        if len(interactions) == 0:
-            raise ValueError("at least one positive is needed, got none")
-        by_user = interactions.to_scipy()
-        by_item = by_user.T.tocsr()
-        items = self._start(interactions.n_items) if item_factors is None else item_factors
-        if items.shape != (interactions.n_items, self.n_factors):
-            wanted = (interactions.n_items, self.n_factors)
-            raise ValueError(f"item_factors must have shape {wanted}, got {tuple(items.shape)}")
-        items = items.detach().float()
-        users = items.new_zeros(interactions.n_users, self.n_factors)
-        for _ in range(self.n_iterations):
-            users = self._solve(by_user, items, users)
-            items = self._solve(by_item, users, items)
-        cold = torch.from_numpy(np.diff(by_user.indptr) == 0).to(users.device)
-        users[cold] = users[~cold].mean(dim=0)
-        self.user_factors, self.item_factors = users, items
-        return self
-
-    def fold_in(self, interactions: Interactions) -> Tensor:
-        """Factors of users from their positives, the items standing still: the exact answer.
-
-        For users who came after training, or have new positives since: no retraining.
-
-        Parameters
-        ----------
-        interactions : Interactions
-            Of any users, with the items of training.
-
-        Returns
-        -------
-        Tensor of float32, shape (n_users, n_factors)
-            Zeros for a user without positives.
-
-        Raises
-        ------
-        ValueError
-            If it has another number of items.
-        """
-        if interactions.n_items != len(self.item_factors):
-            raise ValueError(
-                f"{len(self.item_factors)} items were trained on, got {interactions.n_items}: "
-                "build the interactions from the same item vocabulary"
-            )
-        return self._solve(interactions.to_scipy(), self.item_factors)
-
-    def score_users(self, user_idx: Tensor) -> Tensor:
-        """Score of every item, shape (batch, n_items), of users, shape (batch,)."""
-        scores: Tensor = self.user_factors[user_idx] @ self.item_factors.T
-        return scores
-
-    def _start(self, n_items: int) -> Tensor:
-        """Item factors drawn so small that all first scores are near 0."""
-        drawn = torch.randn(n_items, self.n_factors, generator=self.generator)
-        return 0.1 / sqrt(self.n_factors) * drawn
-
-    def _damping(self, counts: Tensor, n_others: int) -> Tensor:
-        """What is added to the diagonal of each row's problem."""
-        return torch.full(counts.shape, self.reg, device=counts.device)
-
-    def _solve(self, positives: csr_matrix, others: Tensor, start: Tensor | None = None) -> Tensor:
-        """Best factors of every row of ``positives``, given those of its columns.
-
-        Row r minimizes a quadratic: (everywhere * all others' outer products + extra * those of
-        its positives + damping) x = pull * sum of its positives. From ``start`` the answer is
-        only neared, if ``n_cg_steps`` says so.
-        """
-        counts = np.diff(positives.indptr)
-        damping = self._damping(torch.from_numpy(counts).to(others.device), positives.shape[1])
-        shared = self.weights.everywhere * others.T @ others
-        padded = torch.cat([others, others.new_zeros(1, self.n_factors)])  # last row: no positive
-        solved = others.new_zeros(len(counts), self.n_factors)
-        blocks = padded_blocks(
-            positives.indptr,
-            positives.indices,
-            n_columns=positives.shape[1],
-            n_factors=self.n_factors,
+        super().__init__(
+            n_factors,
+            reg=reg,
+            n_iterations=n_iterations,
+            n_cg_steps=n_cg_steps,
+            generator=generator,
         )
-        for rows, columns in blocks:
-            systems = RowSystems(
-                shared,
-                padded[columns.to(others.device)],
-                extra=self.weights.extra,
-                pull=self.weights.pull,
-                damping=damping[rows].unsqueeze(1),
-            )
-            if start is None or self.n_cg_steps is None:
-                solved[rows] = systems.solve()
-            else:
-                solved[rows] = systems.near(start[rows], n_steps=self.n_cg_steps)
-        solved[counts == 0] = 0  # wherever they started
-        return solved
+        check_above_zero(alpha=alpha, epsilon=epsilon)
+        if confidence not in ("linear", "log"):
+            raise ValueError(f"confidence must be 'linear' or 'log', got {confidence!r}")
+        self.alpha, self.confidence, self.epsilon = alpha, confidence, epsilon
+
+    def settings(self) -> dict[str, Any]:
+        """Arguments that build this model anew; without the generator, whose state has moved."""
+        return {
+            "n_factors": self.n_factors,
+            "alpha": self.alpha,
+            "confidence": self.confidence,
+            "epsilon": self.epsilon,
+            "reg": self.reg,
+            "n_iterations": self.n_iterations,
+            "n_cg_steps": self.n_cg_steps,
+        }
+
+    def _unobserved_weight(self) -> float:
+        return 1.0
+
+    def _positive_weights(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Confidence without and with the 1 that every pair has."""
+        if self.confidence == "log":
+            weights = torch.log1p(weights / self.epsilon)
+        return self.alpha * weights, 1 + self.alpha * weights
+
+    def _damping(self, row_weights: Tensor, n_columns: int) -> Tensor:
+        return torch.full_like(row_weights, self.reg)
 
 
-class IALS(ALS):
-    """The same factorization with a weight on all pairs and damping that grows with the counts.
+class IALS(AlternatingLeastSquares):
+    """Factorization with a weight on all pairs, and damping that grows with a row's weight.
 
-    Minimizes the sum of (1 - score) ** 2 over positives + unobserved_weight * the sum of
-    score ** 2 over all pairs, positives too + for each user reg * (n_positives +
-    unobserved_weight * n_items) ** reg_power * (squared length of the factors), and for each
-    item the same with users in the place of items.
+    Minimizes, with w the weight of a positive and the score the dot product of the factors,
+
+        sum over positives of w * (1 - score) ** 2
+        + unobserved_weight * sum over all pairs, positives too, of score ** 2
+        + for each user reg * (W + unobserved_weight * n_items) ** reg_power * (squared length),
+
+    where W is the sum of the weights of the user's positives, and the last line likewise for each
+    item with users in the place of items. So a weight of 2 is a pair counted twice. Interactions
+    without weights have w = 1. With ``reg_power`` 1, all weights times a number are the same as
+    ``unobserved_weight`` divided by it: it is tuned to the scale of the weights.
 
     Parameters
     ----------
@@ -221,10 +165,28 @@ class IALS(ALS):
     reg_power : float
         Written nu: 0 damps everybody alike, 1 in proportion to the weight of their pairs.
 
+    Attributes
+    ----------
+    user_factors, item_factors, trained_users, trained_items
+        As for ``ALS``.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of its range.
+
     References
     ----------
     Rendle, Krichene, Zhang and Koren (2021), Revisiting the Performance of iALS on Item
     Recommendation Benchmarks, sec. 2, https://arxiv.org/abs/2110.14037
+
+    Examples
+    --------
+    >>> from nbhelpers.data.interactions import Interactions
+    >>> likes = Interactions([0, 0, 1, 1, 2, 3], [0, 1, 0, 1, 0, 2])
+    >>> model = IALS(2, generator=torch.Generator().manual_seed(0)).fit(likes)
+    >>> model.score_users(torch.tensor([2])).argsort(descending=True).tolist()
+    [[0, 1, 2]]
     """
 
     def __init__(
@@ -245,17 +207,29 @@ class IALS(ALS):
             n_cg_steps=n_cg_steps,
             generator=generator,
         )
-        _check_above_zero(unobserved_weight=unobserved_weight)
-        self.weights = Weights(everywhere=unobserved_weight, extra=1.0, pull=1.0)
-        self.reg_power = reg_power
+        check_above_zero(unobserved_weight=unobserved_weight)
+        if not isfinite(reg_power):
+            raise ValueError(f"reg_power must be finite, got {reg_power}")
+        self.unobserved_weight, self.reg_power = unobserved_weight, reg_power
 
-    def _damping(self, counts: Tensor, n_others: int) -> Tensor:
+    def settings(self) -> dict[str, Any]:
+        """Arguments that build this model anew; without the generator, whose state has moved."""
+        return {
+            "n_factors": self.n_factors,
+            "unobserved_weight": self.unobserved_weight,
+            "reg": self.reg,
+            "reg_power": self.reg_power,
+            "n_iterations": self.n_iterations,
+            "n_cg_steps": self.n_cg_steps,
+        }
+
+    def _unobserved_weight(self) -> float:
+        return self.unobserved_weight
+
+    def _positive_weights(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        return weights, weights
+
+    def _damping(self, row_weights: Tensor, n_columns: int) -> Tensor:
         """Reg, times the weight of a row's pairs to the power of ``reg_power``."""
-        weight: Tensor = counts + self.weights.everywhere * n_others
-        return self.reg * weight**self.reg_power
-
-
-def _check_above_zero(**settings: float) -> None:
-    for name, value in settings.items():
-        if not value > 0:
-            raise ValueError(f"{name} must be above 0, got {value}")
+        pairs = row_weights + self.unobserved_weight * n_columns
+        return self.reg * pairs**self.reg_power

@@ -3,49 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from nbhelpers.core.padding import padded_positions
 
 
 class RowSystems(NamedTuple):
     """Linear systems of some rows, whose answers are the factors of these rows.
 
-    The matrix of a row is ``shared`` + ``extra`` * the outer products of its own positives'
-    factors + ``damping`` on the diagonal; the right side is ``pull`` * their sum.
+    The matrix of a row is ``shared`` + the outer products of its own positives' factors, each
+    times its ``square`` weight, + ``damping`` on the diagonal. The right side is the sum of its
+    positives' factors, each times its ``linear`` weight.
 
     Attributes
     ----------
     shared : Tensor of float, shape (n_factors, n_factors)
     own : Tensor of float, shape (rows, most, n_factors)
         Factors of each row's positives, then zeros.
-    extra, pull : float
+    square, linear : Tensor of float, shape (rows, most)
+        Weights of the squared score and of the score of each positive.
     damping : Tensor of float, shape (rows, 1)
     """
 
     shared: Tensor
     own: Tensor
-    extra: float
-    pull: float
+    square: Tensor
+    linear: Tensor
     damping: Tensor
 
     def right(self) -> Tensor:
         """Right side of each row, shape (rows, n_factors)."""
-        return self.pull * self.own.sum(dim=1)
+        return (self.linear.unsqueeze(1) @ self.own).squeeze(1)
 
     def product(self, x: Tensor) -> Tensor:
         """Each row's matrix times its ``x``, shape (rows, n_factors), without the matrix."""
         scores = x.unsqueeze(1) @ self.own.transpose(1, 2)  # (rows, 1, most)
-        observed: Tensor = (scores @ self.own).squeeze(1)  # (rows, n_factors)
-        return x @ self.shared + self.extra * observed + self.damping * x
+        observed: Tensor = ((self.square.unsqueeze(1) * scores) @ self.own).squeeze(1)
+        return x @ self.shared + observed + self.damping * x  # (rows, n_factors)
+
+    def matrices(self) -> Tensor:
+        """Matrix of each row, shape (rows, n_factors, n_factors)."""
+        weighted = self.square.unsqueeze(2) * self.own  # (rows, most, n_factors)
+        left = self.shared + weighted.transpose(1, 2) @ self.own
+        left.diagonal(dim1=1, dim2=2).add_(self.damping)
+        return left
 
     def solve(self) -> Tensor:
-        """The exact answers, shape (rows, n_factors), by the matrices."""
-        left = self.shared + self.extra * self.own.transpose(1, 2) @ self.own
-        left.diagonal(dim1=1, dim2=2).add_(self.damping)  # (rows, n_factors, n_factors)
-        right = self.right().unsqueeze(2)  # (rows, n_factors, 1)
-        return torch.cholesky_solve(right, torch.linalg.cholesky(left)).squeeze(2)
+        """The exact answers, shape (rows, n_factors); NaN where a matrix is not definite."""
+        factor, failed = torch.linalg.cholesky_ex(self.matrices())  # failed: 0 where it is
+        answers = torch.cholesky_solve(self.right().unsqueeze(2), factor).squeeze(2)
+        return answers.masked_fill((failed != 0).unsqueeze(1), torch.nan)
 
     def near(self, start: Tensor, *, n_steps: int) -> Tensor:
         """Answers that ``n_steps`` conjugate gradients reach from ``start``, same shape.
@@ -56,6 +68,92 @@ class RowSystems(NamedTuple):
         Implicit Feedback Collaborative Filtering, https://doi.org/10.1145/2043932.2043987
         """
         return conjugate_gradients(self.product, self.right(), start=start, n_steps=n_steps)
+
+
+class RowProblems(NamedTuple):
+    """A quadratic for each row of positives, to be minimized by the row's factors.
+
+    Row r with factors x minimizes ``unobserved_weight`` * the sum of (score of a column) ** 2
+    over all columns + the sum over its positives of square * score ** 2 - 2 * linear * score +
+    damping * (squared length of x), where a score is the product of x with the column's factors.
+
+    Attributes
+    ----------
+    indptr, indices : ndarray of int
+        Columns of row r are ``indices[indptr[r]:indptr[r + 1]]``.
+    square, linear : Tensor of float32, shape (n_positives,)
+    damping : Tensor of float32, shape (n_rows,)
+    unobserved_weight : float
+    """
+
+    indptr: NDArray[Any]
+    indices: NDArray[Any]
+    square: Tensor
+    linear: Tensor
+    damping: Tensor
+    unobserved_weight: float
+
+    @property
+    def has_positives(self) -> Tensor:
+        """Which rows have a positive: bool, shape (n_rows,)."""
+        return torch.from_numpy(np.diff(self.indptr) > 0).to(self.damping.device)
+
+    def solve(self, others: Tensor) -> Tensor:
+        """Best factors of every row, given those of the columns.
+
+        Parameters
+        ----------
+        others : Tensor of float32, shape (n_columns, n_factors)
+
+        Returns
+        -------
+        Tensor of float32, shape (n_rows, n_factors)
+            Zeros for a row without positives.
+
+        Raises
+        ------
+        ValueError
+            If float32 cannot hold the answer.
+        """
+        return self._solved(others, lambda rows, systems: systems.solve())
+
+    def near(self, others: Tensor, start: Tensor, *, n_steps: int) -> Tensor:
+        """Factors that ``n_steps`` conjugate gradients reach from ``start``: see ``solve``."""
+        return self._solved(
+            others, lambda rows, systems: systems.near(start[rows], n_steps=n_steps)
+        )
+
+    def _solved(self, others: Tensor, solver: Callable[[Tensor, RowSystems], Tensor]) -> Tensor:
+        """What ``solver`` answers for the systems of all rows, block by block."""
+        n_columns, n_factors = others.shape
+        shared = self.unobserved_weight * others.T @ others
+        factors = torch.cat([others, others.new_zeros(1, n_factors)])  # last row: padding
+        columns = torch.from_numpy(np.append(self.indices, n_columns).astype(np.int64))
+        square, linear = (torch.cat([w, w.new_zeros(1)]) for w in (self.square, self.linear))
+        solved = others.new_zeros(len(self.damping), n_factors)
+        for rows, positions in padded_positions(self.indptr, n_factors=n_factors):
+            systems = RowSystems(
+                shared,
+                factors[columns[positions].to(others.device)],
+                square=square[positions],
+                linear=linear[positions],
+                damping=self.damping[rows].unsqueeze(1),
+            )
+            solved[rows] = solver(rows, systems)
+        solved[~self.has_positives] = 0  # wherever they started
+        return self._checked(solved)
+
+    def _checked(self, solved: Tensor) -> Tensor:
+        """The answers, if they are finite."""
+        wrong = ~solved.isfinite().all(dim=1)
+        if wrong.any():
+            raise ValueError(
+                f"{int(wrong.sum()):,} of {len(wrong):,} rows have no answer in float32, e.g. row "
+                f"{int(wrong.nonzero()[0])}: damping of {float(self.damping.min()):.3g} is too "
+                f"small beside weights up to {float(self.linear.max()):.3g}; raise reg, or lower "
+                "alpha, the weights, or the factors to start from"
+            )
+        return solved
 
 
 def conjugate_gradients(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nbhelpers.models.base import Model
 from nbhelpers.models.embeddings import small_embedding
 
 
-class MetricLearning(nn.Module):
+class MetricLearning(Model, nn.Module):
     """Score of a pair: minus the squared distance between the user's point and the item's.
 
     The best score is 0, of an item where the user is. All points lie in the ball of radius 1, so
@@ -43,6 +44,7 @@ class MetricLearning(nn.Module):
 
     def __init__(self, n_users: int, n_items: int, n_factors: int = 32) -> None:
         super().__init__()
+        self.n_users, self.n_items = n_users, n_items
         self.user_factors = small_embedding(n_users, n_factors)
         self.item_factors = small_embedding(n_items, n_factors)
         self.register_state_dict_pre_hook(_draw_all_in)

@@ -9,21 +9,14 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from nbhelpers.core.recommender import Recommender, scores_of
+from nbhelpers.core.recommender import Explains, FoldsIn, Recommender, scores_of
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.data.vocabulary import Vocabulary
-from nbhelpers.serving.fold_in import history_of
-from nbhelpers.serving.fold_in_solvers import (
-    Ridge,
-    als_start,
-    check_items,
-    item_rows,
-    ridge_start,
-)
-from nbhelpers.serving.ids import described_items, required_ids
+from nbhelpers.serving.fold_in import interactions_of_new_user
+from nbhelpers.serving.ids import described_items, item_ids_of
+from nbhelpers.serving.ridge import Ridge, ridge_start
 
 
 class Explanation(NamedTuple):
@@ -52,7 +45,6 @@ def explain(
     positives: Any,
     items: Vocabulary | Interactions,
     ridge: Ridge | None = None,
-    n_users: int | None = None,
 ) -> Explanation:
     """Exact contribution of each of a user's positives to the score of an item.
 
@@ -64,13 +56,14 @@ def explain(
     Parameters
     ----------
     model : Recommender
-        One that can fold in; for others see ``explain_by_removal``.
+        One with ``explain``, or one that can fold in by ``ridge``; for others see
+        ``explain_by_removal``.
     item_id : raw id
     positives : list-like of raw ids
         At least one, each once.
     items : Vocabulary or Interactions
         Of training. Interactions with ``item_metadata`` add the titles.
-    ridge, n_users
+    ridge : Ridge, optional
         As for ``fold_in_users``.
 
     Returns
@@ -82,26 +75,41 @@ def explain(
     KeyError
         If an item is unknown.
     ValueError
-        If there is no positive, one comes twice, or the model cannot fold in.
+        If there is no positive, one comes twice, the model can neither explain itself nor go by
+        ``ridge``, or explains itself and ``ridge`` is passed.
 
     References
     ----------
     Hu, Koren and Volinsky (2008), Collaborative Filtering for Implicit Feedback Datasets,
     sec. 5 (for ALS), https://doi.org/10.1109/ICDM.2008.22
+
+    Examples
+    --------
+    >>> from nbhelpers.models.item_item import EASE
+    >>> rated = pd.DataFrame({"user_id": [7, 7, 8, 8], "item_id": [1, 2, 1, 3]})
+    >>> users, items = Vocabulary([7, 8]), Vocabulary([1, 2, 3])
+    >>> train = Interactions.from_frame(rated, users=users, items=items)
+    >>> why = explain(EASE(reg=1.0).fit(train), 3, positives=[1, 2], items=items)
+    >>> round(why.score, 2)
+    0.2
+    >>> why.contributions.round(2)
+       item_id  contribution
+    0        1           0.4
+    1        2          -0.2
     """
-    item_idx, own, history = _asked(item_id, positives, items)
-    rows = item_rows(model)
-    if rows is not None:
-        check_items(rows.said.shape[0], history.n_items)
-        return _explanation(_column(rows.said, own, item_idx), rest=0.0, own=own, items=items)
-    if hasattr(model, "fold_in"):
-        start = als_start(model, n_positives=len(own))
-    else:
-        start = ridge_start(model, ridge or Ridge(), n_items=history.n_items, n_users=n_users)
-    check_items(len(start.vectors), history.n_items)
-    item = start.vectors[item_idx]
-    parts = (start.steps(torch.from_numpy(own)) @ item).cpu()
-    return _explanation(parts, rest=float(start.mean @ item), own=own, items=items)
+    item_idx, own = _asked(item_id, positives, items)
+    if isinstance(model, Explains):
+        if ridge is not None:
+            raise ValueError(f"{type(model).__name__} explains itself: leave ridge out")
+        return _explanation(model.explain(item_idx, own), rest=0.0, own=own, items=items)
+    if isinstance(model, FoldsIn):
+        raise ValueError(
+            f"{type(model).__name__} folds in new users and has no explain: take "
+            "explain_by_removal(partial(fold_in_users, model), ...)"
+        )
+    start = ridge_start(model, ridge or Ridge(), own)
+    rest = float(start.mean @ start.vectors[item_idx])
+    return _explanation(start.parts(item_idx, own), rest=rest, own=own, items=items)
 
 
 def explain_by_removal(
@@ -137,15 +145,29 @@ def explain_by_removal(
         If an item is unknown.
     ValueError
         If there are fewer than two positives, or one comes twice.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from nbhelpers.models.item_item import EASE
+    >>> from nbhelpers.serving.fold_in import fold_in_users
+    >>> rated = pd.DataFrame({"user_id": [7, 7, 8, 8], "item_id": [1, 2, 1, 3]})
+    >>> users, items = Vocabulary([7, 8]), Vocabulary([1, 2, 3])
+    >>> train = Interactions.from_frame(rated, users=users, items=items)
+    >>> fold = partial(fold_in_users, EASE(reg=1.0).fit(train))
+    >>> explain_by_removal(fold, 3, positives=[1, 2], items=items).contributions.round(2)
+       item_id  contribution
+    0        1           0.4
+    1        2          -0.2
     """
-    item_idx, own, history = _asked(item_id, positives, items)
-    if len(own) < 2:
-        raise ValueError(f"at least two positives are required, got {len(own)}: one cannot go")
+    item_idx, own = _asked(item_id, positives, items)
     n = len(own)
+    if n < 2:
+        raise ValueError(f"at least two positives are required, got {n}: one cannot go")
     kept = np.concatenate([np.ones((1, n), dtype=bool), ~np.eye(n, dtype=bool)])  # (n + 1, n)
-    user_idx, place = np.nonzero(kept)  # user 0 has all, user k + 1 all but the k-th
-    variants = Interactions(user_idx, own[place], n_users=n + 1, n_items=history.n_items)
-    scores = scores_of(fold(variants), torch.arange(n + 1), n_items=history.n_items)
+    user_idx, position = np.nonzero(kept)  # user 0 has all, user k + 1 all but the k-th
+    variants = Interactions(user_idx, own.indices[position], n_users=n + 1, items=own.items)
+    scores = scores_of(fold(variants), torch.arange(n + 1), n_items=own.n_items)
     score = scores[:, item_idx].double().cpu()
     parts = score[0] - score[1:]
     return _explanation(parts, rest=float(score[0] - parts.sum()), own=own, items=items)
@@ -153,29 +175,19 @@ def explain_by_removal(
 
 def _asked(
     item_id: Any, positives: Any, items: Vocabulary | Interactions
-) -> tuple[int, NDArray[np.int64], Interactions]:
-    """Index of the item, those of the positives, and the positives as a history."""
-    history = history_of(positives, items)
-    if not len(history):
+) -> tuple[int, Interactions]:
+    """Index of the item, and the positives as the interactions of one user."""
+    own = interactions_of_new_user(positives, items)
+    if not len(own):
         raise ValueError("positives is empty: without one there is nothing to explain")
-    item_idx = int(_vocabulary(items).encode_known([item_id])[0])
-    return item_idx, history.indices.astype(np.int64), history
-
-
-def _vocabulary(items: Vocabulary | Interactions) -> Vocabulary:
-    return items if isinstance(items, Vocabulary) else required_ids(items.items, "item")
-
-
-def _column(rows: NDArray[Any] | csr_matrix, own: NDArray[np.int64], item_idx: int) -> Tensor:
-    """What each positive says about one item, shape (n_positives,)."""
-    said = rows[own][:, [item_idx]]
-    dense = said.toarray() if isinstance(said, csr_matrix) else said
-    return torch.from_numpy(np.asarray(dense)).squeeze(1)
+    return int(item_ids_of(items).encode_known([item_id])[0]), own
 
 
 def _explanation(
-    parts: Tensor, *, rest: float, own: NDArray[np.int64], items: Vocabulary | Interactions
+    parts: Tensor, *, rest: float, own: Interactions, items: Vocabulary | Interactions
 ) -> Explanation:
-    frame = described_items(own, items).assign(contribution=parts.double().numpy())
+    """Parts of the score with the ids of their positives, the largest first."""
+    contributions: NDArray[np.float64] = parts.detach().cpu().double().numpy()
+    frame = described_items(own.indices, items).assign(contribution=contributions)
     ordered = frame.sort_values("contribution", ascending=False, kind="stable", ignore_index=True)
-    return Explanation(rest + float(parts.double().sum()), rest, ordered)
+    return Explanation(rest + float(contributions.sum()), rest, ordered)

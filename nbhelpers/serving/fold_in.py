@@ -6,71 +6,66 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
-from nbhelpers.core.folded import FoldedRows, FoldedVectors
-from nbhelpers.core.recommender import Recommender
+from nbhelpers.core.recommender import FoldsIn, Recommender
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.data.vocabulary import Vocabulary
-from nbhelpers.serving.fold_in_solvers import (
-    Ridge,
-    check_items,
-    item_rows,
-    ridge_start,
-)
-from nbhelpers.serving.ids import required_ids
+from nbhelpers.serving.ids import item_ids_of
 from nbhelpers.serving.recommend import recommend
+from nbhelpers.serving.ridge import Ridge, ridge_start
+
+NEW_USER = "new user"
 
 
 def fold_in_users(
-    model: Recommender,
-    histories: Interactions,
-    *,
-    ridge: Ridge | None = None,
-    n_users: int | None = None,
-) -> FoldedVectors | FoldedRows:
-    """Recommender for users whom the model has never met, from their positives; no training.
+    model: Recommender, interactions: Interactions, *, ridge: Ridge | None = None
+) -> Recommender:
+    """Recommender for users who were not trained on, from their positives; no training.
 
-    What the model brings decides: the weights of EASE or the neighbors of ItemKNN give exactly
-    what they would have given in training; the factors of ALS and IALS are solved by their own
-    ``fold_in``; any other model whose score is a product of vectors (MatrixFactorization,
-    TwoTower, MetricLearning) goes by ``ridge``. A model of ratings is none of these: here an item
-    is positive or unknown.
+    A model with a ``fold_in`` of its own uses it: EASE and ItemKNN give exactly what they would
+    have given in training, ALS and IALS solve for the user's factors. Any other model whose score
+    is a product of vectors (MatrixFactorization, TwoTower, MetricLearning) goes by ``ridge``. A
+    model of ratings is none of these: here an item is positive or unknown.
 
     Parameters
     ----------
     model : Recommender
         Trained; it is not changed.
-    histories : Interactions
-        Of newcomers, with the items of training. Without positives a user gets what the model
+    interactions : Interactions
+        Of new users, with the items of training. Without positives a user gets what the model
         had for such a user in training: the mean user's scores, or of EASE and ItemKNN those of
         popularity.
     ridge : Ridge, optional
         Only for models that go by it; left out, ``Ridge()``.
-    n_users : int, optional
-        Users of training, whose mean is where ``ridge`` starts; left out, the rows of
-        ``model.user_factors``.
 
     Returns
     -------
-    FoldedVectors or FoldedRows
-        Whose user k is user k of ``histories``: ready for ``recommend`` or for evaluation.
+    Recommender
+        Whose user k is user k of ``interactions``: ready for ``recommend`` or for evaluation.
 
     Raises
     ------
     ValueError
-        If the model can do none of these, has another number of items, or a number of
-        ``ridge`` is out of its range.
+        If the model can do neither, was trained on other items, has a ``fold_in`` and ``ridge``
+        is passed, or a number of ``ridge`` is out of its range.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nbhelpers.models.item_item import EASE
+    >>> train = Interactions([0, 0, 1, 1], [0, 1, 0, 2])
+    >>> new = Interactions([0], [1], n_users=1, n_items=3)
+    >>> fold_in_users(EASE(reg=1.0).fit(train), new).score_users(torch.tensor([0]))
+    tensor([[ 0.5000,  0.0000, -0.2000]])
     """
-    rows = item_rows(model)
-    if rows is not None:
-        check_items(rows.said.shape[0], histories.n_items)
-        return FoldedRows(histories, *rows)
-    if hasattr(model, "fold_in"):
-        return _by_own_fold_in(model, histories)
-    start = ridge_start(model, ridge or Ridge(), n_items=histories.n_items, n_users=n_users)
-    return FoldedVectors(start.users(histories), start.vectors, y_range=start.y_range)
+    if isinstance(model, FoldsIn):
+        if ridge is not None:
+            raise ValueError(
+                f"{type(model).__name__} folds in new users itself: leave ridge out, it is for "
+                "models that have nothing but vectors"
+            )
+        return model.fold_in(interactions)
+    return ridge_start(model, ridge or Ridge(), interactions).folded(interactions)
 
 
 def fold_in_user(
@@ -80,21 +75,20 @@ def fold_in_user(
     items: Vocabulary | Interactions,
     k: int = 10,
     ridge: Ridge | None = None,
-    n_users: int | None = None,
 ) -> pd.DataFrame:
-    """Best items for a newcomer, from the items that they like; no training.
+    """Best items for a new user, from the items that they like; no training.
 
     Parameters
     ----------
     model : Recommender
         Trained: see ``fold_in_users``.
     item_ids : list-like of raw ids
-        What the newcomer likes, each once; never recommended.
+        What the user likes, each once; never recommended.
     items : Vocabulary or Interactions
         Of training. Interactions with ``item_metadata`` add the titles.
     k : int
         Length of the list, at least 1.
-    ridge, n_users
+    ridge : Ridge, optional
         As for ``fold_in_users``.
 
     Returns
@@ -108,16 +102,51 @@ def fold_in_user(
         If an item is unknown; the message names up to three.
     ValueError
         If an item comes twice, ``k`` is below 1, or as for ``fold_in_users``.
+
+    Examples
+    --------
+    >>> from nbhelpers.models.item_item import EASE
+    >>> rated = pd.DataFrame({"user_id": [7, 7, 8, 8], "item_id": [1, 2, 1, 3]})
+    >>> users, items = Vocabulary([7, 8]), Vocabulary([1, 2, 3])
+    >>> train = Interactions.from_frame(rated, users=users, items=items)
+    >>> fold_in_user(EASE(reg=1.0).fit(train), [2], items=items).round(2)
+       rank  item_id  score
+    0     1        1    0.5
+    1     2        3   -0.2
     """
-    history = history_of(item_ids, items)
-    newcomer = fold_in_users(model, history, ridge=ridge, n_users=n_users)
-    return recommend(newcomer, "newcomer", seen=history, k=k)
+    interactions = interactions_of_new_user(item_ids, items)
+    folded = fold_in_users(model, interactions, ridge=ridge)
+    return recommend(folded, NEW_USER, seen=interactions, k=k)
 
 
-def history_of(item_ids: Any, items: Vocabulary | Interactions) -> Interactions:
-    """One user, "newcomer", who has some items, each once."""
-    metadata = None if isinstance(items, Vocabulary) else items.item_metadata
-    vocabulary = items if isinstance(items, Vocabulary) else required_ids(items.items, "item")
+def interactions_of_new_user(item_ids: Any, items: Vocabulary | Interactions) -> Interactions:
+    """Interactions of one user, with the id "new user", who has some items.
+
+    Parameters
+    ----------
+    item_ids : list-like of raw ids
+        Each once.
+    items : Vocabulary or Interactions
+        Of training.
+
+    Returns
+    -------
+    Interactions
+        With the metadata of ``items``, if there are any.
+
+    Raises
+    ------
+    KeyError
+        If an item is unknown.
+    ValueError
+        If ``item_ids`` is no list, or an item comes twice.
+
+    Examples
+    --------
+    >>> interactions_of_new_user([30, 10], Vocabulary([10, 20, 30])).indices.tolist()
+    [0, 2]
+    """
+    vocabulary = item_ids_of(items)
     if not pd.api.types.is_list_like(item_ids):
         raise ValueError(f"a list of item ids is required, got {item_ids!r}")
     wanted = pd.Series(list(item_ids))
@@ -128,15 +157,7 @@ def history_of(item_ids: Any, items: Vocabulary | Interactions) -> Interactions:
     return Interactions(
         np.zeros(len(item_idx), dtype=np.int64),
         item_idx,
-        users=Vocabulary(["newcomer"]),
+        users=Vocabulary([NEW_USER]),
         items=vocabulary,
-        item_metadata=metadata,
+        item_metadata=None if isinstance(items, Vocabulary) else items.item_metadata,
     )
-
-
-def _by_own_fold_in(model: Any, histories: Interactions) -> FoldedVectors:
-    """Newcomers of ALS and IALS; who has no positive is the mean user, as in training."""
-    users: Tensor = model.fold_in(histories)
-    cold = torch.from_numpy(histories.user_counts == 0).to(users.device)
-    solved = torch.where(cold.unsqueeze(1), model.user_factors.mean(dim=0), users)
-    return FoldedVectors(solved, model.item_factors)

@@ -1,27 +1,29 @@
-"""Largest inner products: exactly, or approximately and among fewer items."""
+"""Largest inner products of queries and items, exactly; and without what a user has seen."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from nbhelpers.core.checks import checked_indices, require_one
+from nbhelpers.core.recommender import (
+    CHUNK_SIZE,
+    HasSizes,
+    HasVectors,
+    device_of,
+    evaluation_mode,
+)
 from nbhelpers.core.topk import checked_k, top_k
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.serving.vectors import (
-    checked_queries,
-    checked_vectors,
-    unit_vectors,
-    with_bias,
-)
 
-CHUNK_SIZE = 2**24  # held during a search: 64 MB of float32
 QUERY_CHUNK = 256  # that share how many more than k are asked for
-ROUNDS = 10  # of k-means: more of them find hardly anything more
-SMALLEST_LIST = 39  # items on average: with fewer, k-means finds no stable centers
 
 
+@runtime_checkable
 class Index(Protocol):
     """What finds, for each query, the items with the largest inner product."""
 
@@ -39,7 +41,7 @@ class ExactIndex:
 
     Parameters
     ----------
-    vectors : Tensor of float, shape (n_items, d)
+    vectors : Tensor of float, shape (n_items, d), or model with vectors
         Row k is item k; copied, so later training leaves the index as it is. The search runs on
         their device.
     chunk_size : int
@@ -49,12 +51,18 @@ class ExactIndex:
     ------
     ValueError
         If the vectors are no matrix of finite numbers, or ``chunk_size`` is below 1.
+
+    Examples
+    --------
+    >>> index = ExactIndex(torch.tensor([[1.0, 0.0], [0.0, 2.0], [1.0, 1.0]]))
+    >>> scores, item_idx = index.search(torch.tensor([[3.0, 1.0]]), k=2)
+    >>> item_idx.tolist(), scores.tolist()
+    ([[2, 0]], [[4.0, 3.0]])
     """
 
-    def __init__(self, vectors: Tensor, *, chunk_size: int = CHUNK_SIZE) -> None:
-        if chunk_size < 1:
-            raise ValueError(f"chunk_size must be at least 1, got {chunk_size}")
-        self.vectors = checked_vectors(vectors).clone()
+    def __init__(self, vectors: Tensor | HasVectors, *, chunk_size: int = CHUNK_SIZE) -> None:
+        require_one(chunk_size=chunk_size)
+        self.vectors = checked_vectors(vector_table(vectors, "item")).clone()
         self.chunk_size = chunk_size
 
     def search(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -83,97 +91,14 @@ class ExactIndex:
         return scores.to(queries.device), item_idx.to(queries.device)
 
 
-class ApproximateIndex:
-    """Index that looks only into the lists of items whose centers lie closest to the query.
-
-    Items are sorted into lists by k-means, in memory on the CPU (faiss, ``IndexIVFFlat``).
-    Distances decide about lists, and inner products are no distances: a long vector may score
-    high from afar. So each vector gets one more coordinate that makes all of them equally long;
-    then closest and largest inner product are the same. Scores are exact; an item is missed if
-    its list is not looked into, hence ``recall_against``.
-
-    Parameters
-    ----------
-    vectors : Tensor of float, shape (n_items, d)
-        Row k is item k; copied.
-    n_lists : int, optional
-        About 4 times the root of ``n_items``, but at least 39 items a list.
-    n_probe : int, optional
-        Lists looked into: an eighth, at least 16. With all lists the answer is the exact one.
-
-    Raises
-    ------
-    ImportError
-        If faiss is not installed.
-    ValueError
-        If the vectors are no matrix of finite numbers, ``n_lists`` is not within 1 to
-        ``n_items``, or ``n_probe`` not within 1 to ``n_lists``.
-
-    References
-    ----------
-    Bachrach et al. (2014), Speeding Up the Xbox Recommender System Using a Euclidean
-    Transformation for Inner-Product Spaces, https://doi.org/10.1145/2645710.2645741
-    """
-
-    def __init__(
-        self, vectors: Tensor, *, n_lists: int | None = None, n_probe: int | None = None
-    ) -> None:
-        self.vectors = checked_vectors(vectors).float().cpu().clone()
-        n_items = len(self.vectors)
-        usual = max(1, min(round(4 * n_items**0.5), n_items // SMALLEST_LIST))
-        self.n_lists = _within(usual if n_lists is None else n_lists, n_items, "n_lists")
-        usual = min(self.n_lists, max(16, self.n_lists // 8))
-        self.n_probe = _within(usual if n_probe is None else n_probe, self.n_lists, "n_probe")
-        lengths = self.vectors.norm(dim=1)
-        self.radius = lengths.max()
-        rest = (self.radius.square() - lengths.square()).clamp(min=0).sqrt()
-        self._lists = _filled_lists(with_bias(self.vectors, rest).numpy(), self.n_lists)
-
-    def search(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """Scores and item indices of about the best ``k`` items, best first.
-
-        Parameters
-        ----------
-        queries : Tensor of float, shape (batch, d)
-        k : int
-            At least 1; above ``n_items`` it counts as ``n_items``.
-
-        Returns
-        -------
-        scores, item_idx : Tensor, shape (batch, min(k, n_items))
-            On the device of ``queries``. Where the lists hold fewer than ``k`` items, the rest
-            of the row is -inf and -1.
-
-        Raises
-        ------
-        ValueError
-            If ``k`` is below 1, or the queries are not finite or not of width d.
-        """
-        k = min(checked_k(k), len(self.vectors))
-        wanted = checked_queries(queries, self.vectors)
-        blocks = wanted.split(max(1, CHUNK_SIZE // (k * self.vectors.shape[1])))
-        found = [self._search(block, k) for block in blocks]
-        scores, item_idx = (torch.cat(part) for part in zip(*found, strict=True))
-        return scores.to(queries.device), item_idx.to(queries.device)
-
-    def _search(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        # A query's length changes no order of items; the radius gives each the same chance.
-        scaled = with_bias(unit_vectors(queries) * self.radius, 0.0).numpy()
-        self._lists.nprobe = self.n_probe
-        item_idx = torch.from_numpy(self._lists.search(scaled, k)[1]).sort(dim=1).values
-        rows = self.vectors[item_idx.clamp(min=0)]  # (batch, k, d)
-        scores = (rows @ queries.unsqueeze(2)).squeeze(2).masked_fill(item_idx < 0, -torch.inf)
-        scores, order = scores.sort(dim=1, descending=True, stable=True)
-        return scores, item_idx.gather(1, order)
-
-
 def search_unseen(
     index: Index, queries: Tensor, k: int, *, user_idx: Tensor, seen: Interactions
 ) -> tuple[Tensor, Tensor]:
     """Scores and item indices of the best ``k`` items that each user has not seen.
 
     An index cannot leave items out, so it is asked for more: ``k`` and as many as the busiest
-    user of a block has seen. Users of similar activity share a block.
+    user of a block has seen. Users of similar activity share a block. What they have seen is
+    looked up on the device of the queries.
 
     Parameters
     ----------
@@ -194,6 +119,14 @@ def search_unseen(
     ------
     ValueError
         If lengths or ``n_items`` differ, or ``search`` refuses.
+
+    Examples
+    --------
+    >>> index = ExactIndex(torch.tensor([[1.0, 0.0], [0.0, 2.0], [1.0, 1.0]]))
+    >>> seen = Interactions([0], [2], n_users=1, n_items=3)
+    >>> queries, user_idx = torch.tensor([[3.0, 1.0]]), torch.tensor([0])
+    >>> search_unseen(index, queries, 2, user_idx=user_idx, seen=seen)[1].tolist()
+    [[0, 1]]
     """
     n_items = len(index.vectors)
     if len(queries) != len(user_idx) or n_items != seen.n_items:
@@ -201,18 +134,34 @@ def search_unseen(
             f"one query a user and one vector an item are required, got {len(queries)} queries "
             f"of {len(user_idx)} users and {n_items} vectors of {seen.n_items} items"
         )
-    user_idx, width = user_idx.to(queries.device), min(checked_k(k), n_items)
-    n_seen = torch.tensor(seen.user_counts, device=queries.device)[user_idx]
+    users = checked_indices(user_idx, name="user_idx", size=seen.n_users)
+    n_seen, width = seen.user_counts[users], min(checked_k(k), n_items)
     best = queries.new_full((len(queries), width), -torch.inf)
-    best_idx = user_idx.new_full((len(queries), width), -1, dtype=torch.int64)
-    for block in n_seen.argsort().split(QUERY_CHUNK):
-        asked = k + int(n_seen[block].max())
-        scores, item_idx = index.search(queries[block], asked)
-        dropped = seen.contains(user_idx[block].unsqueeze(1), item_idx.clamp(min=0))
+    best_idx = torch.full((len(queries), width), -1, device=queries.device)
+    for block in torch.from_numpy(n_seen.argsort()).split(QUERY_CHUNK):
+        rows = block.numpy()
+        scores, item_idx = index.search(queries[block], k + int(n_seen[rows].max()))
+        dropped = _were_seen(item_idx, users[rows], seen) | (item_idx < 0)
         first = dropped.int().argsort(dim=1, stable=True)[:, :width]
         best[block] = scores.masked_fill(dropped, -torch.inf).gather(1, first).to(best.dtype)
         best_idx[block] = item_idx.masked_fill(dropped, -1).gather(1, first)
     return best, best_idx
+
+
+def _were_seen(item_idx: Tensor, users: NDArray[np.int64], seen: Interactions) -> Tensor:
+    """Whether each listed item was seen by the user of its row, found on the items' device.
+
+    A pair is the number row * n_items + item; those of the users are ascending.
+    """
+    counts = seen.user_counts[users]
+    starts = seen.indptr[users] - counts.cumsum() + counts
+    positions = np.arange(counts.sum()) + np.repeat(starts, counts)
+    pairs = np.repeat(np.arange(len(users)), counts) * seen.n_items + seen.indices[positions]
+    ends = np.append(pairs, len(users) * seen.n_items)  # one more than any pair
+    known = torch.from_numpy(ends).to(item_idx.device)
+    rows = torch.arange(len(users), device=item_idx.device).unsqueeze(1)
+    wanted = rows * seen.n_items + item_idx  # (batch, n_listed)
+    return known[torch.searchsorted(known, wanted)] == wanted
 
 
 def recall_against(exact: Index, approximate: Index, queries: Tensor, k: int) -> float:
@@ -230,29 +179,113 @@ def recall_against(exact: Index, approximate: Index, queries: Tensor, k: int) ->
     -------
     float
         Between 0 and 1, a mean over queries.
+
+    Examples
+    --------
+    >>> exact = ExactIndex(torch.eye(3))
+    >>> recall_against(exact, exact, torch.tensor([[3.0, 2.0, 1.0]]), k=2)
+    1.0
     """
     expected, listed = exact.search(queries, k)[1], approximate.search(queries, k)[1]
     found = [(listed == column.unsqueeze(1)).any(dim=1) for column in expected.unbind(dim=1)]
     return torch.stack(found).double().mean().item()
 
 
-def _filled_lists(vectors: Any, n_lists: int) -> Any:
-    try:
-        import faiss
-    except ImportError as error:
-        raise ImportError(
-            "ApproximateIndex needs faiss: pip install faiss-cpu, or take ExactIndex"
-        ) from error
-    width = vectors.shape[1]
-    lists = faiss.IndexIVFFlat(faiss.IndexFlatL2(width), width, n_lists)
-    lists.cp.niter = ROUNDS
-    lists.cp.min_points_per_centroid = 1  # a smaller n_lists is the caller's choice
-    lists.train(vectors)
-    lists.add(vectors)
-    return lists
+def unit_vectors(vectors: Tensor) -> Tensor:
+    """Vectors of length 1, whose inner product is the cosine; a zero vector stays zero.
+
+    Parameters
+    ----------
+    vectors : Tensor of float, shape (n, d)
+
+    Returns
+    -------
+    Tensor of float, shape (n, d)
+
+    Examples
+    --------
+    >>> unit_vectors(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+    tensor([[0.6000, 0.8000],
+            [0.0000, 0.0000]])
+    """
+    return torch.nn.functional.normalize(vectors, dim=1)
 
 
-def _within(value: int, largest: int, name: str) -> int:
-    if not 1 <= value <= largest:
-        raise ValueError(f"{name} must be within 1 and {largest}, got {value}")
-    return value
+def with_bias(vectors: Tensor, bias: Tensor | float) -> Tensor:
+    """Vectors with one more coordinate, so that an inner product carries a bias.
+
+    Parameters
+    ----------
+    vectors : Tensor of float, shape (n, d)
+    bias : Tensor of float, shape (n,) or (n, 1), or float
+        The bias of each item; for the queries 1.
+
+    Returns
+    -------
+    Tensor of float, shape (n, d + 1)
+
+    Examples
+    --------
+    >>> with_bias(torch.tensor([[1.0, 2.0]]), torch.tensor([0.5])).tolist()
+    [[1.0, 2.0, 0.5]]
+    """
+    column = torch.as_tensor(bias, dtype=vectors.dtype, device=vectors.device).reshape(-1, 1)
+    return torch.cat([vectors, column.expand(len(vectors), 1)], dim=1)
+
+
+def checked_vectors(vectors: Tensor, *, name: str = "vectors") -> Tensor:
+    """Vectors without their gradient, if they are a matrix of finite numbers."""
+    if vectors.dim() != 2 or 0 in vectors.shape:
+        raise ValueError(f"{name} must have the shape (n, d), got {tuple(vectors.shape)}")
+    bad = int((~vectors.isfinite()).any(dim=1).sum())
+    if bad:
+        raise ValueError(f"{bad} of {len(vectors)} {name} hold NaN or infinity")
+    return vectors.detach()
+
+
+def checked_queries(queries: Tensor, vectors: Tensor) -> Tensor:
+    """Queries as wide as the vectors, on their device and of their type."""
+    checked = checked_vectors(queries, name="queries")
+    if checked.shape[1] != vectors.shape[1]:
+        raise ValueError(f"queries must have {vectors.shape[1]} columns, got {checked.shape[1]}")
+    return checked.to(vectors)
+
+
+def vector_table(source: Tensor | HasVectors, side: Literal["user", "item"]) -> Tensor:
+    """Vectors of all users or of all items: a tensor as it is, or those of a model.
+
+    Parameters
+    ----------
+    source : Tensor of float, shape (n, d), or model with vectors
+        A model is asked in evaluation mode; it says ``n_users`` and ``n_items``.
+    side : {"user", "item"}
+
+    Returns
+    -------
+    Tensor of float, shape (n, d)
+
+    Raises
+    ------
+    ValueError
+        If the model has no vectors, or no sizes.
+
+    Examples
+    --------
+    >>> from nbhelpers.core.folded import FoldedVectors
+    >>> vector_table(FoldedVectors(torch.ones(2, 1), torch.zeros(3, 1)), "item").shape
+    torch.Size([3, 1])
+    """
+    if isinstance(source, Tensor):
+        return source
+    if not isinstance(source, HasVectors) or not isinstance(source, HasSizes):
+        raise ValueError(
+            f"a Tensor is required, or a model with user_vectors, item_vectors, n_users and "
+            f"n_items, got {type(source).__name__}"
+        )
+    n_rows, look_up = (
+        (source.n_users, source.user_vectors)
+        if side == "user"
+        else (source.n_items, source.item_vectors)
+    )
+    with evaluation_mode(source), torch.no_grad():
+        return look_up(torch.arange(n_rows, device=device_of(source)))

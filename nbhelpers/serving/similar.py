@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,16 +11,17 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from nbhelpers.core.checks import require_one
+from nbhelpers.core.recommender import CHUNK_SIZE, HasVectors
 from nbhelpers.core.topk import checked_k, top_k
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.data.vocabulary import Vocabulary
-from nbhelpers.serving.ids import described_items, required_ids
-from nbhelpers.serving.index import CHUNK_SIZE, Index
-from nbhelpers.serving.vectors import checked_vectors, unit_vectors
+from nbhelpers.serving.ids import described_items, item_ids_of, required_ids
+from nbhelpers.serving.index import Index, checked_vectors, unit_vectors, vector_table
 
 
 def similar_items(
-    vectors: Tensor | Index,
+    vectors: Tensor | HasVectors | Index,
     item_id: Any,
     *,
     items: Vocabulary | Interactions,
@@ -33,9 +34,10 @@ def similar_items(
 
     Parameters
     ----------
-    vectors : Tensor of float, shape (n_items, d), or Index
-        Of a table with an unknown row that last row is left out. An index must be built on
-        ``unit_vectors(vectors)``, since it searches by cosine; so it can serve neither
+    vectors : Tensor of float, shape (n_items, d), model with vectors, or Index
+        Of a table with an unknown row that last row is left out. Of a model these are the vectors
+        whose products are scores: a column for the bias counts like any other. An index must be
+        built on ``unit_vectors(vectors)``, since it searches by cosine; so it can serve neither
         ``min_support`` nor ``shrinkage``.
     item_id : raw id
     items : Vocabulary or Interactions
@@ -64,19 +66,29 @@ def similar_items(
         If there is not one vector for each item, the item's vector is zero, an index holds
         vectors of other lengths than 1 or shall serve support or shrinkage, no support is
         known where it is needed, or a number is outside its range.
+
+    Examples
+    --------
+    >>> vectors = torch.tensor([[1.0, 0.0], [3.0, 4.0], [0.0, 2.0]])
+    >>> similar_items(vectors, 102, items=Vocabulary([101, 102, 103])).round(2)
+       rank  item_id  score
+    0     1      103    0.8
+    1     2      101    0.6
     """
     if isinstance(items, Interactions) and support is None:
         support = items.item_counts
-    vocabulary = items if isinstance(items, Vocabulary) else required_ids(items.items, "item")
-    trust = _trust(support, len(vocabulary), min_support=min_support, shrinkage=shrinkage)
-    item_idx, score = _similar(vectors, item_id, vocabulary, k=k, trust=trust, name="item")
+    vocabulary = item_ids_of(items)
+    weights = _support_weights(
+        support, len(vocabulary), min_support=min_support, shrinkage=shrinkage
+    )
+    item_idx, score = _similar(vectors, item_id, vocabulary, k=k, weights=weights, name="item")
     described = described_items(item_idx, items)
     described.insert(0, "rank", np.arange(1, len(described) + 1))
     return described.assign(score=score)
 
 
 def similar_users(
-    vectors: Tensor | Index,
+    vectors: Tensor | HasVectors | Index,
     user_id: Any,
     *,
     users: Vocabulary | Interactions,
@@ -89,7 +101,7 @@ def similar_users(
 
     Parameters
     ----------
-    vectors : Tensor of float, shape (n_users, d), or Index
+    vectors : Tensor of float, shape (n_users, d), model with vectors, or Index
     user_id : raw id
     users : Vocabulary or Interactions
     k : int
@@ -109,12 +121,21 @@ def similar_users(
         If the user is unknown.
     ValueError
         As for ``similar_items``.
+
+    Examples
+    --------
+    >>> vectors = torch.tensor([[1.0, 0.0], [3.0, 4.0], [0.0, 2.0]])
+    >>> similar_users(vectors, 8, users=Vocabulary([7, 8, 9]), k=1).round(2)
+       rank  user_id  score
+    0     1        9    0.8
     """
     if isinstance(users, Interactions) and support is None:
         support = users.user_counts
     vocabulary = users if isinstance(users, Vocabulary) else required_ids(users.users, "user")
-    trust = _trust(support, len(vocabulary), min_support=min_support, shrinkage=shrinkage)
-    user_idx, score = _similar(vectors, user_id, vocabulary, k=k, trust=trust, name="user")
+    weights = _support_weights(
+        support, len(vocabulary), min_support=min_support, shrinkage=shrinkage
+    )
+    user_idx, score = _similar(vectors, user_id, vocabulary, k=k, weights=weights, name="user")
     rank = np.arange(1, len(user_idx) + 1)
     found = vocabulary.ids.take(user_idx)
     return pd.DataFrame({"rank": rank, "user_id": found, "score": score})
@@ -158,18 +179,24 @@ def neighbor_lists(
     ValueError
         If the vectors are no matrix of finite numbers, support is needed and missing or of
         another length, or a number is outside its range.
+
+    Examples
+    --------
+    >>> vectors = torch.tensor([[1.0, 0.0], [3.0, 4.0], [0.0, 2.0]])
+    >>> scores, lists = neighbor_lists(vectors, torch.tensor([1, 0]), k=2)
+    >>> lists.tolist()
+    [[2, 0], [1, 2]]
     """
-    if chunk_size < 1:
-        raise ValueError(f"chunk_size must be at least 1, got {chunk_size}")
+    require_one(chunk_size=chunk_size)
     unit, k = unit_vectors(checked_vectors(vectors)), checked_k(k)
-    trust = _trust(support, len(unit), min_support=min_support, shrinkage=shrinkage)
+    weights = _support_weights(support, len(unit), min_support=min_support, shrinkage=shrinkage)
     blocks = asked.to(unit.device).split(max(1, chunk_size // len(unit)))
-    found = [top_k(_scores(unit, block, trust), k) for block in blocks]
+    found = [top_k(_scores(unit, block, weights), k) for block in blocks]
     scores, lists = (torch.cat(part) for part in zip(*found, strict=True))
     return scores, lists
 
 
-def _trust(
+def _support_weights(
     support: ArrayLike | None, n: int, *, min_support: float, shrinkage: float
 ) -> Tensor | None:
     """Factor of each neighbor's cosine, -1 for those to leave out; None if all count fully."""
@@ -189,57 +216,60 @@ def _trust(
     return factor.masked_fill(counts < min_support, -1.0)
 
 
-def _scores(unit: Tensor, rows: Tensor, trust: Tensor | None) -> Tensor:
+def _scores(unit: Tensor, rows: Tensor, weights: Tensor | None) -> Tensor:
     """Scores of all neighbors of some rows, shape (batch, n), -inf for those not to list."""
     wanted = unit[rows]  # (batch, d)
     scores = wanted @ unit.T
-    if trust is not None:
-        factor = trust.to(scores)
+    if weights is not None:
+        factor = weights.to(scores)
         scores = (scores * factor).masked_fill_(factor < 0, -torch.inf)
     scores[~wanted.any(dim=1)] = -torch.inf
     return scores.scatter_(1, rows.unsqueeze(1), -torch.inf)
 
 
 def _similar(
-    vectors: Tensor | Index,
+    vectors: Tensor | HasVectors | Index,
     raw_id: Any,
     vocabulary: Vocabulary,
     *,
     k: int,
-    trust: Tensor | None,
-    name: str,
+    weights: Tensor | None,
+    name: Literal["user", "item"],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Indices and scores of the neighbors of one id."""
-    place, n = int(vocabulary.encode_known([raw_id])[0]), len(vocabulary)
-    rows = vectors if isinstance(vectors, Tensor) else vectors.vectors
-    if len(rows) != n and not (rows is vectors and len(rows) == n + 1):
-        raise ValueError(f"one vector for each of {n} {name}s is required, got {len(rows)}")
-    if not rows[place].any():
+    row, n = int(vocabulary.encode_known([raw_id])[0]), len(vocabulary)
+    if isinstance(vectors, Index):
+        table, sizes = vectors.vectors, [n]
+    else:
+        table, sizes = vector_table(vectors, name), [n, n + 1]  # the last row: unknown ids
+    if len(table) not in sizes:
+        raise ValueError(f"one vector for each of {n} {name}s is required, got {len(table)}")
+    if not table[row].any():
         raise ValueError(
             f"the vector of {name} {raw_id} is zero and points nowhere: none is similar"
         )
-    if isinstance(vectors, Tensor):
-        unit = unit_vectors(checked_vectors(vectors[:n]))
-        row = torch.tensor([place], device=unit.device)
-        scores, found = top_k(_scores(unit, row, trust), checked_k(k))
+    if isinstance(vectors, Index):
+        scores, found = _searched(vectors, row, checked_k(k), weights)
     else:
-        scores, found = _searched(vectors, place, checked_k(k), trust)
+        unit = unit_vectors(checked_vectors(table[:n]))
+        rows = torch.tensor([row], device=unit.device)
+        scores, found = top_k(_scores(unit, rows, weights), checked_k(k))
     keep = found >= 0
     return found[keep].cpu().numpy(), scores[keep].cpu().double().numpy()
 
 
-def _searched(index: Index, place: int, k: int, trust: Tensor | None) -> tuple[Tensor, Tensor]:
+def _searched(index: Index, row: int, k: int, weights: Tensor | None) -> tuple[Tensor, Tensor]:
     """Scores and indices from an index, which is asked for one more: the row itself."""
-    if trust is not None:
+    if weights is not None:
         raise ValueError(
             "an index searches by cosine alone: pass the vectors for min_support or shrinkage"
         )
-    query = index.vectors[place].unsqueeze(0)  # (1, d)
+    query = index.vectors[row].unsqueeze(0)  # (1, d)
     length = float(query.double().norm())
     if abs(length - 1) > 1e-3:
         raise ValueError(
             f"the index holds a vector of length {length:.3g}: build it on unit_vectors(vectors)"
         )
     scores, found = index.search(query, k + 1)
-    others = found != place
+    others = found != row
     return scores[others][:k], found[others][:k]

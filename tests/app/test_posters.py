@@ -370,3 +370,71 @@ def test_a_film_without_a_title_is_refused(title):
 def test_a_frame_without_titles_asks_for_items():
     with pytest.raises(ValueError, match=r"column 'title' is required, got .*: pass items"):
         carousel(pd.DataFrame({"item_id": [1]}), title="Row")
+
+
+FORBIDDEN = ["\x00", "\x0b", "\x1f", "\ud800", "\ufffe", "\uffff"]  # by XML 1.0, section 2.2
+
+
+@pytest.mark.parametrize("letter", FORBIDDEN, ids=[f"U+{ord(letter):04X}" for letter in FORBIDDEN])
+def test_a_poster_is_well_formed_with_what_xml_forbids_in_any_word(letter):
+    word = f"one{letter}two"
+    svg = poster(word, year=word, genres=[word, "Drama"])
+    assert svg_texts(svg) == ["one two", "one two", "one two, Drama"]
+    assert (
+        ElementTree.fromstring(svg).get("aria-label") == "Poster: one two (one two), one two, Drama"
+    )
+
+
+@pytest.mark.parametrize("letters", ["x", "x ", " ", "(", "é\x00", "漢"])
+def test_a_text_of_a_megabyte_is_cut_before_it_is_laid_out(letters, monkeypatch):
+    measured = []
+    width = poster_svg._letter_width
+    monkeypatch.setattr(
+        poster_svg, "_letter_width", lambda letter: measured.append(letter) or width(letter)
+    )
+    long = "A" + letters * (2**20 // len(letters))
+    films = pd.DataFrame({"title": [long], "year": [long], "genres": ["|".join([long] * 3)]})
+    shown = carousel(films.assign(mark=long), title=long)
+    assert len(shown.html) < 20_000
+    assert len(shown.text) < 5_000
+    assert len(measured) < 200_000, "work that does not grow with the text"
+
+
+def test_a_film_of_a_thousand_genres_names_the_first():
+    names = [f"genre {n}" for n in range(1_000)]
+    shown = one_row(genres=[names]).text
+    assert "genre 0, genre 1" in shown
+    assert "genre 99" not in shown
+
+
+@pytest.mark.parametrize(
+    "written", ["Drama|War", " Drama | War ", "Drama, War", "Drama,War", "Drama; War"]
+)
+def test_genres_of_other_data_are_told_apart_and_trimmed(written):
+    assert one_row(genres=[written]).text.endswith("  Quiet Lake (1950), Drama, War")
+
+
+def test_a_comma_within_a_genre_stays_where_another_separator_is():
+    assert one_row(genres=["Film, TV|War"]).text.endswith(", Film, TV, War")
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("Quiet Lake (1950) (V)", "Quiet Lake (1950)"),
+        ("Quiet Lake (1950)(TV)", "Quiet Lake (1950)"),
+        ("Quiet Lake (1950) (V) ", "Quiet Lake (1950)"),
+        ("Quiet Lake (V) (1950)", "Quiet Lake (V) (1950)"),
+        ("Quiet Lake (1950-1952)", "Quiet Lake (1950)"),
+        ("Quiet Lake (1950)\x00", "Quiet Lake (1950)"),
+    ],
+)
+def test_the_year_is_found_before_a_note_on_the_format(title, shown):
+    assert one_row(title=[title]).text.splitlines()[1] == f"  {shown}"
+
+
+def test_dollars_in_a_title_are_no_formula():
+    page = Page(one_row(title=["Ba$$in (2010)"]).html)
+    assert "Ba$$in" in page.texts
+    classes = page.attributes("section", "class")[0].split()
+    assert {"tex2jax_ignore", "mathjax_ignore"} <= set(classes)

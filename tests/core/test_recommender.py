@@ -1,8 +1,17 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from nbhelpers.core.recommender import evaluation_mode, score_blocks, scores_of
+from nbhelpers.core.recommender import (
+    Explains,
+    FoldsIn,
+    HasVectors,
+    device_of,
+    evaluation_mode,
+    score_blocks,
+    scores_of,
+)
 
 SCORES = torch.arange(12.0).reshape(4, 3)
 
@@ -97,11 +106,106 @@ def test_large_scores_whose_sum_overflows_are_fine():
     assert scores_of(Table(large), torch.tensor([0]), n_items=3).equal(large)
 
 
-def test_scores_at_once_below_one_is_refused():
+def test_a_chunk_size_below_one_is_refused():
     with pytest.raises(ValueError, match="chunk_size must be at least 1, got 0"):
         next(score_blocks(Table(SCORES), torch.tensor([0]), n_items=3, chunk_size=0))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_nobody_makes_no_block():
+    model = Table(SCORES)
+    assert list(score_blocks(model, torch.tensor([], dtype=torch.int64), n_items=3)) == []
+    assert model.asked == []
+
+
+class Giving:
+    """Whatever it was made with, as scores."""
+
+    def __init__(self, scores):
+        self.scores = scores
+
+    def score_users(self, user_idx):
+        return self.scores
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        torch.tensor([[1, 2, 2**53]]),
+        torch.tensor([[1.0, 2.0, 2.0**53]], dtype=torch.float64),
+        np.array([[1, 2, 2**53]]),
+        np.array([[1.0, 2.0, 2.0**53]]),
+        np.array([[1.0, 2.0, 2.0**53]])[:, ::-1][:, ::-1],
+        [[1, 2, 2**53]],
+    ],
+    ids=["int64", "float64", "NumPy int64", "NumPy", "NumPy view", "list"],
+)
+def test_scores_of_any_numbers_are_converted_exactly(given):
+    scores = scores_of(Giving(given), torch.tensor([0]), n_items=3)
+    assert scores.dtype == torch.float64
+    assert scores.tolist() == [[1.0, 2.0, 2.0**53]]
+
+
+def test_half_scores_become_single_before_they_are_summed():
+    given = torch.full((1, 3), 60_000.0, dtype=torch.float16)  # the sum is no half
+    scores = scores_of(Giving(given), torch.tensor([0]), n_items=3)
+    assert scores.dtype == torch.float32
+    assert scores.tolist() == [[60_000.0] * 3]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        None,
+        "1 2 3",
+        [[1.0, None, 2.0]],
+        [[1.0], [2.0, 3.0]],
+        np.array([["1", "2", "3"]]),
+        torch.ones(1, 3, dtype=torch.complex64),
+        torch.ones(1, 3).to_sparse(),
+    ],
+    ids=["None", "text", "a gap", "ragged", "array of text", "complex", "sparse"],
+)
+def test_what_is_no_table_of_numbers_is_refused_by_the_name_of_the_model(given):
+    with pytest.raises(ValueError, match="score_users of Giving must give a dense Tensor of float"):
+        scores_of(Giving(given), torch.tensor([0]), n_items=3)
+
+
 def test_users_go_to_the_device_of_the_model():
-    assert scores_of(Network().cuda(), torch.tensor([2]), n_items=3).cpu().equal(SCORES[2:3])
+    class Elsewhere:
+        device = torch.device("meta")
+
+        def score_users(self, user_idx):
+            assert user_idx.device == self.device
+            return torch.zeros(1, 3)
+
+    assert scores_of(Elsewhere(), torch.tensor([0]), n_items=3).tolist() == [[0.0] * 3]
+
+
+def test_a_model_computes_where_its_tensors_are_or_where_it_says_or_on_the_cpu():
+    assert device_of(nn.Linear(1, 1, device="meta")) == torch.device("meta")
+    assert device_of(nn.BatchNorm1d(1, affine=False, device="meta")) == torch.device("meta")
+    assert device_of(nn.ReLU()) == torch.device("cpu")
+    assert device_of(Table(SCORES)) == torch.device("cpu")
+
+
+def test_a_capability_is_a_method():
+    class Able(Table):
+        def fold_in(self, interactions):
+            return self
+
+        def user_vectors(self, user_idx):
+            return self.scores
+
+        def item_vectors(self, item_idx):
+            return self.scores
+
+    assert isinstance(Able(SCORES), FoldsIn)
+    assert isinstance(Able(SCORES), HasVectors)
+    assert not isinstance(Able(SCORES), Explains)
+    assert not isinstance(Table(SCORES), FoldsIn)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_users_go_to_the_gpu_of_the_model():
+    scores = scores_of(Network().cuda(), torch.tensor([2]), n_items=3)
+    torch.testing.assert_close(scores.cpu(), SCORES[2:3])

@@ -85,6 +85,9 @@ def test_no_step_stays_at_the_start():
     assert torch.equal(conjugate_gradients(product_by(left), right, start=start, n_steps=0), start)
 
 
+WEIGHTS = torch.tensor([[2.0, 0.5, 4.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]).double()
+
+
 @pytest.fixture
 def systems():
     """Three rows with three, one and no positive."""
@@ -93,13 +96,20 @@ def systems():
     own = others[torch.tensor([[0, 2, 5], [3, 0, 0], [0, 0, 0]])]
     own[1, 1:] = own[2] = 0
     damping = torch.tensor([[0.5], [1.0], [2.0]], dtype=torch.float64)
-    return RowSystems(0.7 * others.T @ others, own, extra=2.0, pull=3.0, damping=damping)
+    shared = 0.7 * others.T @ others
+    return RowSystems(shared, own, square=WEIGHTS, linear=WEIGHTS + 1, damping=damping)
 
 
 def matrix(systems, row):
-    own = systems.own[row]
-    loop = sum(torch.outer(one, one) for one in own)
-    return systems.shared + 2 * loop + systems.damping[row] * torch.eye(4, dtype=torch.float64)
+    loop = systems.shared + systems.damping[row] * torch.eye(4, dtype=torch.float64)
+    for weight, one in zip(WEIGHTS[row], systems.own[row], strict=True):
+        loop = loop + weight * torch.outer(one, one)
+    return loop
+
+
+def right(systems, row):
+    pairs = zip(WEIGHTS[row] + 1, systems.own[row], strict=True)
+    return sum(weight * one for weight, one in pairs)
 
 
 def test_product_needs_no_matrix_and_equals_it(systems):
@@ -110,8 +120,14 @@ def test_product_needs_no_matrix_and_equals_it(systems):
 
 def test_both_ways_solve_the_systems(systems):
     expected = torch.stack(
-        [torch.linalg.solve(matrix(systems, row), 3 * systems.own[row].sum(0)) for row in range(3)]
+        [torch.linalg.solve(matrix(systems, row), right(systems, row)) for row in range(3)]
     )
     torch.testing.assert_close(systems.solve(), expected)
     near = systems.near(torch.ones_like(expected), n_steps=4)
     torch.testing.assert_close(near, expected)
+
+
+def test_a_row_without_a_definite_matrix_has_no_answer(systems):
+    damping = torch.tensor([[0.5], [-100.0], [2.0]], dtype=torch.float64)
+    answers = systems._replace(damping=damping).solve()
+    assert answers.isfinite().all(dim=1).tolist() == [True, False, True]

@@ -13,9 +13,10 @@ from nbhelpers.models.als import ALS, IALS
 from nbhelpers.models.baselines import Popularity
 from nbhelpers.models.item_item import EASE, ItemKNN
 from nbhelpers.models.matrix_factorization import MatrixFactorization
+from nbhelpers.models.ncf import MLP
 from nbhelpers.serving.explain import explain, explain_by_removal
 from nbhelpers.serving.fold_in import fold_in_users
-from nbhelpers.serving.fold_in_solvers import Ridge
+from nbhelpers.serving.ridge import Ridge
 
 N_USERS, N_ITEMS = 12, 9
 ITEMS = Vocabulary(range(100, 100 + N_ITEMS))
@@ -56,8 +57,8 @@ def by_id(explanation):
 def test_parts_add_up_to_the_score_of_fold_in(name, item_id):
     model = MODELS[name]
     explanation = explain(model, item_id, positives=POSITIVES, items=ITEMS)
-    history = Interactions([0, 0, 0], [1, 4, 7], n_users=1, n_items=N_ITEMS)
-    score = fold_in_users(model, history).score_users(torch.tensor([0]))[0, item_id - 100]
+    own = Interactions([0, 0, 0], [1, 4, 7], n_users=1, n_items=N_ITEMS)
+    score = fold_in_users(model, own).score_users(torch.tensor([0]))[0, item_id - 100]
     assert explanation.score == pytest.approx(float(score), abs=1e-5)
     total = explanation.rest + explanation.contributions["contribution"].sum()
     assert total == pytest.approx(explanation.score)
@@ -74,9 +75,9 @@ def test_ease_contributions_are_its_weights():
     assert by_id(explain(MODELS["ease"], 102, positives=POSITIVES, items=ITEMS)) == expected
 
 
-def test_neighbors_contribute_their_likeness():
-    likeness = MODELS["knn"].similarity.toarray()  # row of the item, column of its neighbor
-    expected = {100 + i: pytest.approx(float(likeness[2, i])) for i in (1, 4, 7)}
+def test_neighbors_contribute_their_similarity():
+    similarity = MODELS["knn"].similarity.toarray()  # row of the item, column of its neighbor
+    expected = {100 + i: pytest.approx(float(similarity[2, i])) for i in (1, 4, 7)}
     assert by_id(explain(MODELS["knn"], 102, positives=POSITIVES, items=ITEMS)) == expected
 
 
@@ -150,8 +151,8 @@ def test_removal_finds_what_a_linear_model_holds(name):
 class Either:
     """Item 102 scores 1 for who has 101 or 104 or both: each stands in for the other."""
 
-    def __init__(self, histories):
-        self.seen = histories.dense(torch.arange(histories.n_users))
+    def __init__(self, interactions):
+        self.seen = interactions.dense(torch.arange(interactions.n_users))
 
     def score_users(self, user_idx):
         scores = torch.zeros(len(user_idx), N_ITEMS)
@@ -190,9 +191,37 @@ def test_removal_needs_something_to_keep():
         explain_by_removal(Either, 102, positives=[101], items=ITEMS)
 
 
-def test_a_model_that_cannot_fold_in_cannot_be_explained():
-    with pytest.raises(ValueError, match="cannot take in a newcomer"):
-        explain(Popularity().fit(TRAIN), 102, positives=POSITIVES, items=ITEMS)
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (Popularity().fit(TRAIN), "Popularity folds in new users and has no explain"),
+        (MLP(N_USERS, N_ITEMS, 3), "MLP cannot fold in new users"),
+    ],
+    ids=["folds in", "does not"],
+)
+def test_a_model_that_cannot_explain_itself_is_told_another_way(model, message):
+    with pytest.raises(ValueError, match=message):
+        explain(model, 102, positives=POSITIVES, items=ITEMS)
+
+
+@pytest.mark.parametrize("name", ["ease", "als"])
+def test_a_ridge_for_a_model_that_explains_itself_is_refused(name):
+    with pytest.raises(ValueError, match="explains itself: leave ridge out"):
+        explain(MODELS[name], 102, positives=POSITIVES, items=ITEMS, ridge=Ridge())
+
+
+def test_any_model_with_explain_is_asked_for_its_parts():
+    class Halves:
+        def score_users(self, user_idx):
+            raise NotImplementedError
+
+        def explain(self, item_idx, interactions):
+            assert interactions.indices.tolist() == [1, 4, 7]
+            return torch.tensor([item_idx, 0.5, 1.5])
+
+    explanation = explain(Halves(), 102, positives=POSITIVES, items=ITEMS)
+    assert by_id(explanation) == {101: 2.0, 107: 1.5, 104: 0.5}
+    assert (explanation.score, explanation.rest) == (4.0, 0.0)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -1,9 +1,14 @@
+import math
+
 import pandas as pd
 import pytest
 import torch
 
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.data.vocabulary import Vocabulary
+from nbhelpers.models.als import ALS
+from nbhelpers.models.baselines import Popularity
+from nbhelpers.models.item_item import EASE, ItemKNN
 from nbhelpers.serving.recommend import (
     recommend,
     recommend_users,
@@ -259,7 +264,7 @@ def test_an_item_that_everybody_has_seen_gets_no_users(model):
 def test_a_bad_request_for_users_is_refused(model, seen, item_id, settings, message):
     with pytest.raises(ValueError, match=message):
         recommend_users(model, item_id, seen=seen, **settings)
-    with pytest.raises(KeyError, match=r"1 ids are unknown, e\.g\. 999"):
+    with pytest.raises(KeyError, match=r"1 of the items are unknown, e\.g\. 999: .* 101 to 105"):
         recommend_users(model, [101, 999], seen=seen)
 
 
@@ -279,10 +284,10 @@ def test_scores_of_an_item_name_every_user(model, chunk_size):
     assert (series.name, series.index.name) == ("score", "user_id")
 
 
-def test_scores_of_strangers_are_refused(model):
+def test_scores_of_unknown_ids_are_refused(model):
     with pytest.raises(KeyError, match=r"e\.g\. 99: .* 4 users, 10 to 40"):
         scores_by_item(model, 99, users=USERS, items=ITEMS)
-    with pytest.raises(KeyError, match=r"1 ids are unknown, e\.g\. 999"):
+    with pytest.raises(KeyError, match=r"1 of the items are unknown, e\.g\. 999: .* 101 to 105"):
         scores_by_user(model, 999, users=USERS, items=ITEMS)
 
 
@@ -296,3 +301,155 @@ def test_nothing_given_is_changed(model, seen):
     recommend(model, USERS.ids, seen=seen)
     recommend_users(model, ITEMS.ids, seen=seen)
     assert model.rows.equal(scores)
+
+
+class Trained(Table):
+    """A table that says what it was trained on: neither user 30 nor item 105."""
+
+    n_users, n_items = 4, 5
+    trained_users = torch.tensor([True, True, False, True])
+    trained_items = torch.tensor([True, True, True, True, False])
+
+
+@pytest.fixture
+def trained(model):
+    return Trained(model.rows.tolist())
+
+
+def test_items_that_were_not_trained_on_are_not_listed(trained, seen):
+    assert recommend(trained, 10, seen=seen)["item_id"].tolist() == [102, 104]
+
+
+def test_a_user_who_was_not_trained_on_is_refused_and_told_what_to_do(trained, seen):
+    with pytest.raises(ValueError, match=r"1 of the users have no positive .* e\.g\. 30.*fold_in"):
+        recommend(trained, [10, 30], seen=seen)
+
+
+def test_users_without_training_get_the_popular_items_that_they_have_not_seen(
+    trained, seen, capsys
+):
+    frame = recommend(trained, [30, 10, 99], seen=seen, k=2, unserved="popular")
+    assert rows(frame) == [
+        (30, 1, 101, "A", 3.0),  # 101 and 103 have three users, 102 one
+        (30, 2, 103, "C", 3.0),
+        (10, 1, 102, "B", 4.0),
+        (10, 2, 104, "D", 2.0),
+        (99, 1, 101, "A", 3.0),
+        (99, 2, 103, "C", 3.0),
+    ]
+    assert capsys.readouterr().out == (
+        "2 of 3 users cannot be served (1 unknown, 1 not trained on), e.g. 30: "
+        "listed by popularity\n"
+    )
+
+
+def test_the_popular_list_leaves_out_what_is_seen_and_what_nobody_has(trained):
+    pairs = pd.DataFrame({"user_id": [30, 10], "item_id": [101, 103]})
+    seen = Interactions.from_frame(pairs, users=USERS, items=ITEMS)
+    frame = recommend(trained, 30, seen=seen, unserved="popular")
+    assert rows(frame) == [(1, 103, 1.0)]
+
+
+def test_users_without_training_may_be_left_out_aloud(trained, seen, capsys):
+    frame = recommend(trained, [99, 10, 30], seen=seen, k=1, unserved="leave_out")
+    assert rows(frame) == [(10, 1, 102, "B", 4.0)]
+    assert "2 of 3 users cannot be served" in capsys.readouterr().out
+    nobody = recommend(trained, 30, seen=seen, unserved="leave_out")
+    assert list(nobody.columns) == ["rank", "item_id", "title", "score"]
+    assert len(nobody) == 0
+
+
+@pytest.mark.parametrize("unserved", ["error", "popular", "leave_out"])
+def test_where_everybody_is_served_the_choice_changes_nothing(trained, seen, unserved, capsys):
+    frame = recommend(trained, [10, 20], seen=seen, unserved=unserved)
+    pd.testing.assert_frame_equal(frame, recommend(trained, [10, 20], seen=seen))
+    assert capsys.readouterr().out == ""
+
+
+def test_a_model_is_not_asked_about_users_that_it_was_not_trained_on(trained, seen):
+    trained.rows[2] = torch.nan
+    assert len(recommend(trained, [10, 30], seen=seen, k=1, unserved="popular")) == 2
+
+
+def test_another_choice_is_refused(trained, seen):
+    with pytest.raises(ValueError, match="one of error, popular, leave_out, got 'ignore'"):
+        recommend(trained, 10, seen=seen, unserved="ignore")
+
+
+@pytest.mark.parametrize("unserved", ["popular", "leave_out"])
+def test_chunks_change_nothing_for_users_without_training(trained, seen, unserved):
+    asked = {"user_id": [30, 10, 99, 20, 30], "seen": seen, "unserved": unserved}
+    small = recommend(trained, chunk_size=1, **asked)
+    pd.testing.assert_frame_equal(small, recommend(trained, **asked))
+
+
+def test_users_without_training_are_not_listed_for_an_item(trained, seen):
+    assert rows(recommend_users(trained, 102, seen=seen)) == [(1, 10, 4.0), (2, 20, 2.0)]
+
+
+def test_an_item_without_training_is_refused(trained, seen):
+    with pytest.raises(ValueError, match=r"1 of the items have no positive .* e\.g\. 105"):
+        recommend_users(trained, [101, 105], seen=seen)
+
+
+def test_items_without_training_get_the_most_active_users(trained, seen, capsys):
+    frame = recommend_users(trained, [105, 102, 999], seen=seen, k=2, unserved="popular")
+    assert rows(frame) == [
+        (105, 1, 10, 2.0),  # users 20 and 40 have seen it, and 30 has seen nothing
+        (102, 1, 10, 4.0),
+        (102, 2, 20, 2.0),
+        (999, 1, 40, 5.0),
+        (999, 2, 20, 4.0),
+    ]
+    assert capsys.readouterr().out.startswith("2 of 3 items cannot be served (1 unknown, 1 not")
+
+
+def test_items_without_training_may_be_left_out(trained, seen):
+    frame = recommend_users(trained, [105, 102], seen=seen, unserved="leave_out")
+    assert frame["item_id"].unique().tolist() == [102]
+
+
+def test_scores_mean_nothing_where_nothing_was_trained(trained):
+    series = scores_by_item(trained, 10, users=USERS, items=ITEMS)
+    assert series[[101, 102, 103, 104]].tolist() == [5.0, 4.0, 3.0, 2.0]
+    assert math.isnan(series[105])
+    series = scores_by_user(trained, 101, users=USERS, items=ITEMS)
+    assert series[[10, 20, 40]].tolist() == [5.0, 1.0, 1.0]
+    assert math.isnan(series[30])
+
+
+def test_scores_of_rows_without_training_are_refused_or_missing(trained, capsys):
+    with pytest.raises(ValueError, match="no positive in training"):
+        scores_by_item(trained, 30, users=USERS, items=ITEMS)
+    with pytest.raises(ValueError, match="no positive in training"):
+        scores_by_user(trained, 105, users=USERS, items=ITEMS)
+    asked = {"users": USERS, "items": ITEMS, "unserved": "leave_out"}
+    assert scores_by_item(trained, 30, **asked).isna().all()
+    assert scores_by_user(trained, 999, **asked).isna().all()
+    assert capsys.readouterr().out.count("cannot be served") == 2
+
+
+def test_seen_of_another_catalog_is_refused(trained):
+    users, items = Vocabulary([10, 20, 30, 50]), Vocabulary(range(6))
+    other_items = Interactions([0], [0], users=USERS, items=items)
+    with pytest.raises(ValueError, match="5 items were trained on, got 6"):
+        recommend(trained, 10, seen=other_items)
+    with pytest.raises(ValueError, match="5 items were trained on, got 6"):
+        recommend_users(trained, 1, seen=other_items)
+    trained.user_fingerprint, trained.item_fingerprint = USERS.fingerprint, ITEMS.fingerprint
+    other_users = Interactions([0], [0], users=users, items=ITEMS)
+    with pytest.raises(ValueError, match="trained on other user ids"):
+        recommend(trained, 10, seen=other_users)
+    with pytest.raises(ValueError, match="trained on other user ids"):
+        scores_by_item(trained, 10, users=users, items=ITEMS)
+    with pytest.raises(ValueError, match="5 items were trained on, got 6"):
+        scores_by_user(trained, 1, users=USERS, items=items)
+
+
+@pytest.mark.parametrize("kind", [EASE, ItemKNN, Popularity, ALS])
+def test_models_know_the_ids_that_they_were_fitted_with(kind, seen):
+    model = kind().fit(seen)
+    assert len(recommend(model, 10, seen=seen)) == 3
+    swapped = Vocabulary([1, 2, 3, 4, 5])
+    with pytest.raises(ValueError, match=f"{kind.__name__} was trained on other item ids"):
+        recommend(model, 10, seen=Interactions([0], [0], users=USERS, items=swapped))

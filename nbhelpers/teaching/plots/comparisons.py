@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from nbhelpers.teaching.plots.figure import BLUE, GREEN, GREY, ORANGE, new_axes
+from nbhelpers.teaching.plots.figure import BLUE, GREEN, GREY, ORANGE, literal, new_axes
 
 
 def plot_histograms(
@@ -38,8 +38,9 @@ def plot_histograms(
     for color, (label, array) in zip(
         cycle((GREY, BLUE, ORANGE, GREEN)), arrays.items(), strict=False
     ):
-        ax.hist(array, edges, color=color, alpha=0.7, label=label)
-    ax.set(xlabel=xlabel, ylabel="how many (log scale)", yscale="log", title=title)
+        ax.hist(array, edges, color=color, alpha=0.7, label=literal(label))
+    ax.set(xlabel=literal(xlabel), ylabel="how many (log scale)", yscale="log")
+    ax.set_title(literal(title))
     ax.legend()
     return ax
 
@@ -80,11 +81,11 @@ def plot_comparison(
     spread = None if errors is None else np.abs(np.array(errors).T - middle)
     ax.errorbar(middle, rows, xerr=spread, fmt="o", color=BLUE, capsize=3)
     if baseline is not None:
-        ax.axvline(baseline, color=GREY, linestyle="--", label=baseline_name)
+        ax.axvline(baseline, color=GREY, linestyle="--", label=literal(baseline_name))
         if errors is not None:  # a legend keeps clear of lines, and an error bar is none
             ax.plot(np.array(errors).T, [rows, rows], alpha=0)
         ax.legend()
-    ax.set_yticks(rows, list(values))
+    ax.set_yticks(rows, [literal(name) for name in values])
     ax.invert_yaxis()
-    ax.set(xlabel=xlabel, title=title)
+    ax.set(xlabel=literal(xlabel), title=literal(title))
     return ax

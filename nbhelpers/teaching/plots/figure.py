@@ -33,6 +33,35 @@ def show(ax: Axes, alt: str) -> None:
     plt.close(figure)
 
 
+def literal(text: object, *, longest: int = 200) -> str:
+    r"""Text of the data as matplotlib shows it letter by letter.
+
+    Two dollars would start a formula, an underscore in front would hide a name from the legend,
+    and letters that cannot be seen have no glyph.
+
+    Parameters
+    ----------
+    text : object
+        Anything with a text; None has none.
+    longest : int
+        Letters, beyond which it is cut.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(literal("Ba$$in (2010)"))
+    Ba\$\$in (2010)
+    """
+    shown = "" if text is None else str(text)
+    if len(shown) > longest:
+        shown = shown[:longest] + "…"
+    seen = "".join(c if c.isprintable() or c == "\n" else " " for c in shown)
+    return (" " if seen.startswith("_") else "") + seen.replace("$", r"\$")
+
+
 def figure_of(ax: Axes) -> Figure:
     """The figure that axes belong to."""
     figure = ax.get_figure(root=True)

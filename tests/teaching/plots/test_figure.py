@@ -2,6 +2,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.cbook import is_math_text
+from matplotlib.text import Text
 
 from nbhelpers.teaching.plots import comparisons, curves, figure, maps
 from nbhelpers.training.history import History
@@ -138,3 +140,58 @@ def test_show_keeps_the_text_and_closes_the_figure(monkeypatch):
 def test_show_wants_a_text():
     with pytest.raises(ValueError, match="alt must say what the figure shows, got 'a plot'"):
         figure.show(curves.plot_history(HISTORY), alt="a plot")
+
+
+ODD = "Ba$$in ^_{1} \\$5 (2010)"
+READ_AS_MARKUP = {
+    "rating matrix": lambda: maps.plot_rating_matrix(
+        pd.DataFrame({"user_id": [ODD], "item_id": [5], "rating": [3.0]}), titles={5: ODD}
+    ),
+    "factor map": lambda: maps.plot_factor_map(
+        np.eye(2), [ODD, "plain"], title=ODD, xlabel=ODD, ylabel=ODD
+    ),
+    "surface": lambda: maps.plot_surface(
+        pd.DataFrame(np.eye(2), columns=[ODD, "b"]).rename_axis(index=ODD, columns=ODD),
+        title=ODD,
+        label=ODD,
+    ),
+    "recovery": lambda: maps.plot_recovery(np.eye(2), {ODD: np.eye(2)}, title=ODD),
+    "histograms": lambda: comparisons.plot_histograms({ODD: [1.0, 2.0]}, xlabel=ODD, title=ODD),
+    "comparison": lambda: comparisons.plot_comparison(
+        {ODD: 1.0}, xlabel=ODD, title=ODD, baseline=0.5, baseline_name=ODD
+    ),
+}
+
+
+@pytest.mark.parametrize("draw", READ_AS_MARKUP.values(), ids=READ_AS_MARKUP.keys())
+def test_dollars_in_any_name_are_drawn_as_they_are(draw):
+    drawn = figure.figure_of(draw())
+    drawn.canvas.draw()
+    texts = [text.get_text() for text in drawn.findobj(Text)]
+    odd = [text for text in texts if "Ba" in text]
+    assert odd
+    for text in odd:
+        assert not is_math_text(text)
+        assert text.replace(r"\$", "$") == ODD
+
+
+def test_a_name_with_an_underscore_in_front_stands_in_the_legend():
+    ax = comparisons.plot_histograms({"_best": [1.0, 2.0]}, xlabel="score", title="finding")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [" _best"]
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("one\x00two", "one two"),
+        ("one\ud800two", "one two"),
+        ("one\ntwo", "one\ntwo"),
+        (7, "7"),
+        (None, ""),
+        ("x" * 10**6, "x" * 200 + "…"),
+        ("$" * 300, r"\$" * 200 + "…"),
+    ],
+    ids=["NUL", "surrogate", "line break", "number", "none", "long", "long, escaped whole"],
+)
+def test_text_of_the_data_is_made_fit_to_draw(given, shown):
+    assert figure.literal(given) == shown
