@@ -192,7 +192,7 @@ def best_shares(trials: Sequence[pd.DataFrame]) -> dict[str, dict[str, float]]:
     return found
 
 
-def tested(task: Task, choice: Choice, seed: int) -> pd.DataFrame:
+def figures(task: Task, choice: Choice, seed: int) -> pd.DataFrame:
     """Every metric on the test rows, of each model and each sum."""
     models: dict[str, Recommender] = {
         name: kind.fit(task.train, seed, choice.settings[name]) for name, kind in KINDS.items()
@@ -231,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if choice is None or options.file is None:  # the split of a file is always the same
             choice = choose(task)
             print(f"chosen: {choice.settings}, {choice.shares}", flush=True)
-        results.append(tested(task, choice, seed))
+        results.append(figures(task, choice, seed))
         print(f"run {seed}\n{results[-1].round(4).to_string()}", flush=True)
     print(report(results))
     return 0
