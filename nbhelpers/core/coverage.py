@@ -72,7 +72,7 @@ class FittedOn:
         """
         if "n_items" not in vars(self):
             raise ValueError(f"{type(self).__name__} is not fitted: call fit first")
-        require_same_items(self, interactions)
+        require_same_items(self, interactions.n_items, interactions.items)
 
 
 def fingerprints(interactions: Positives) -> tuple[str | None, str | None]:
@@ -129,21 +129,19 @@ def require_same_catalog(model: Recommender, data: Positives) -> None:
     ValueError
         If sizes or vocabularies differ.
     """
-    if isinstance(model, HasSizes):
-        _require_size(model, model.n_users, data.n_users, name="user")
-    if isinstance(model, KnowsIds):
-        _require_ids(model, model.user_fingerprint, data.users, name="user")
-    require_same_items(model, data)
+    require_same_users(model, data.n_users, data.users)
+    require_same_items(model, data.n_items, data.items)
 
 
-def require_same_items(model: object, data: Positives) -> None:
-    """Refuse data of other items than a model was trained with, as far as it says.
+def require_same_users(model: object, n_users: int, users: Ids | None) -> None:
+    """Refuse other users than a model was trained with, as far as it says.
 
     Parameters
     ----------
     model : Recommender
         See ``HasSizes`` and ``KnowsIds``.
-    data : Interactions
+    n_users : int
+    users : Vocabulary, optional
 
     Raises
     ------
@@ -151,12 +149,20 @@ def require_same_items(model: object, data: Positives) -> None:
         If sizes or vocabularies differ.
     """
     if isinstance(model, HasSizes):
-        _require_size(model, model.n_items, data.n_items, name="item")
+        _require_size(model.n_users, n_users, name="user")
     if isinstance(model, KnowsIds):
-        _require_ids(model, model.item_fingerprint, data.items, name="item")
+        _require_ids(model, model.user_fingerprint, users, name="user")
 
 
-def _require_size(model: object, trained: int, given: int, *, name: str) -> None:
+def require_same_items(model: object, n_items: int, items: Ids | None) -> None:
+    """Refuse other items than a model was trained with: see ``require_same_users``."""
+    if isinstance(model, HasSizes):
+        _require_size(model.n_items, n_items, name="item")
+    if isinstance(model, KnowsIds):
+        _require_ids(model, model.item_fingerprint, items, name="item")
+
+
+def _require_size(trained: int, given: int, *, name: str) -> None:
     if trained not in (given, given + 1):  # one more: the unknown row
         raise ValueError(
             f"{trained:,} {name}s were trained on, got {given:,}: build the interactions from the "
@@ -167,6 +173,6 @@ def _require_size(model: object, trained: int, given: int, *, name: str) -> None
 def _require_ids(model: object, trained: str | None, given: Ids | None, *, name: str) -> None:
     if trained is not None and given is not None and given.fingerprint != trained:
         raise ValueError(
-            f"{type(model).__name__} was trained on other {name} ids than these interactions have: "
-            f"build the interactions from the same {name} vocabulary"
+            f"{type(model).__name__} was trained on other {name} ids than these: build the "
+            f"interactions from the same {name} vocabulary"
         )

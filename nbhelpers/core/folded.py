@@ -131,27 +131,30 @@ class FoldedRows:
     def score_users(self, user_idx: Tensor) -> Tensor:
         """Score of every item, shape (batch, n_items), of users, shape (batch,)."""
         seen = self._seen[user_idx.cpu().numpy()]
-        scores = seen @ self.item_rows
-        dense = scores.toarray() if isinstance(scores, csr_matrix) else scores
-        table = popular_where_empty(torch.from_numpy(np.asarray(dense)), seen, self.item_counts)
-        return table.to(user_idx.device)
+        return row_scores(seen, self.item_rows, self.item_counts).to(user_idx.device)
 
 
-def popular_where_empty(scores: Tensor, positives: csr_matrix, item_counts: Tensor) -> Tensor:
-    """Scores with popularity in the rows of users without positives.
+def row_scores(
+    positives: csr_matrix, item_rows: NDArray[Any] | csr_matrix, item_counts: Tensor
+) -> Tensor:
+    """Sum of the rows of what each user has; who has nothing gets the items by popularity.
 
     Parameters
     ----------
-    scores : Tensor of float, shape (batch, n_items)
-    positives : csr_matrix, shape (batch, n_items)
+    positives : csr_matrix of float, shape (batch, n_items)
+        Ones at the positives of each user.
+    item_rows : ndarray or sparse matrix of float, shape (n_items, n_items)
+        Row i is what a user who has item i gets for each item.
     item_counts : Tensor of float, shape (n_items,)
 
     Returns
     -------
     Tensor of float, shape (batch, n_items)
     """
+    scores = positives @ item_rows
+    dense = scores.toarray() if isinstance(scores, csr_matrix) else scores
     empty = torch.from_numpy(np.diff(positives.indptr) == 0).unsqueeze(1)  # (batch, 1)
-    return torch.where(empty, item_counts, scores)
+    return torch.where(empty, item_counts, torch.from_numpy(np.asarray(dense)))
 
 
 def _served(n_users: int, n_items: int, items: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any, Protocol, runtime_checkable
@@ -172,6 +172,33 @@ class KnowsIds(Recommender, Protocol):
     @property
     def item_fingerprint(self) -> str | None:
         """``Vocabulary.fingerprint`` of the items."""
+
+
+@runtime_checkable
+class Storable(Protocol):
+    """A model that its settings build anew, so that ``save_model`` can store it.
+
+    It has ``n_users`` and ``n_items`` besides: of rating models the rows of its tables, the
+    unknown rows included. What it learned goes with it if it has ``state_dict`` and
+    ``load_state_dict`` (``HasState``); a model that only puts others together needs neither.
+    """
+
+    def settings(self) -> dict[str, Any]:
+        """Every argument of the constructor by name."""
+        ...
+
+
+@runtime_checkable
+class HasState(Protocol):
+    """A model whose learned numbers come and go as tensors, as those of ``nn.Module`` do."""
+
+    def state_dict(self) -> Mapping[str, Tensor]:
+        """Everything learned, by name."""
+        ...
+
+    def load_state_dict(self, state_dict: Mapping[str, Tensor]) -> object:
+        """Take what another model of the same settings learned."""
+        ...
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from typing import Any
 
 import filelock
 
-FORMAT = 1
+FORMAT = (2, 0)  # major, minor: a newer minor only adds entries, which are left unread
 DESCRIPTION = "model.json"
 _TENSOR_FILE = re.compile(r"tensors-[0-9a-f]{16}\.safetensors")
 _PARTIAL = ".partial-"
@@ -44,7 +44,8 @@ def publish(folder: Path, content: dict[str, Any], blob: bytes) -> None:
     """
     digest = hashlib.sha256(blob).hexdigest()
     tensors = {"sha256": digest, "bytes": len(blob)}
-    text = _sealed({"format": FORMAT, **content, "tensors": tensors})
+    number = ".".join(map(str, FORMAT))
+    text = _sealed({"format": number, **content, "tensors": tensors})
     folder.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(folder / ".lock"):
         try:
@@ -69,7 +70,7 @@ def read(folder: Path) -> tuple[dict[str, Any], bytes]:
     Raises
     ------
     ModelFileError
-        If a file is missing, cut or altered; the message names it.
+        If a file is missing, cut, altered or of another format; the message names it.
     """
     if folder.is_file():
         raise ModelFileError(f"{folder} {_what_is(folder, 'is a file')}: name a folder")
@@ -140,14 +141,23 @@ def _description(path: Path) -> dict[str, Any]:
         whole = False
     if not whole:
         raise ModelFileError(f"{path} {_what_is(path, 'was cut or altered')}: save the model again")
-    if description.get("format") != FORMAT:
-        raise ModelFileError(
-            f"{path} has format {description.get('format')!r}, and this version reads {FORMAT}"
-        )
+    _check_format(path, str(description.get("format")))
     digest = description.get("tensors", {}).get("sha256", "")
     if not _TENSOR_FILE.fullmatch(_tensor_file(digest)):
         raise ModelFileError(f"{path} names no tensor file")
     return description
+
+
+def _check_format(path: Path, number: str) -> None:
+    """Refuse another major number; a newer minor one has entries more, and can be read."""
+    major = number.split(".")[0]
+    if major == str(FORMAT[0]):
+        return
+    newer = major.isdecimal() and int(major) > FORMAT[0]
+    cure = "update nbhelpers" if newer else "save the model again with this version"
+    raise ModelFileError(
+        f"{path} has format {number}, and this version reads {FORMAT[0]}.x: {cure}"
+    )
 
 
 def _what_is(path: Path, otherwise: str) -> str:

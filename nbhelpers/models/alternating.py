@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from math import inf, sqrt
 from typing import Any, Self
 
@@ -14,10 +14,11 @@ from torch import Tensor
 from nbhelpers.core.coverage import FittedOn
 from nbhelpers.core.folded import FoldedVectors
 from nbhelpers.core.recommender import Positives
+from nbhelpers.models.base import FITTED, ClosedForm
 from nbhelpers.models.conjugate_gradients import RowProblems, RowSystems
 
 
-class AlternatingLeastSquares(FittedOn, ABC):
+class AlternatingLeastSquares(FittedOn, ClosedForm):
     """Factors of users and items, solved in turn; a subclass says what they minimize.
 
     Attributes
@@ -30,6 +31,7 @@ class AlternatingLeastSquares(FittedOn, ABC):
         True where there was a positive in training.
     """
 
+    learned = (*FITTED, "user_factors", "item_factors")
     user_factors: Tensor
     item_factors: Tensor
 
@@ -213,12 +215,6 @@ class AlternatingLeastSquares(FittedOn, ABC):
     def item_vectors(self, item_idx: Tensor) -> Tensor:
         """Factors of items, shape (batch, n_factors)."""
         return self.item_factors[item_idx]
-
-    def __repr__(self) -> str:
-        settings = ", ".join(f"{name}={value!r}" for name, value in self.settings().items())
-        fitted = "item_factors" in vars(self)
-        sizes = f"{self.n_users:,} users, {self.n_items:,} items" if fitted else "not fitted"
-        return f"{type(self).__name__}({settings}): {sizes}"
 
     def _user_start(self, of_users: RowProblems, given: Tensor | None) -> Tensor:
         """Factors of users before the first sweep; zeros for those without positives."""

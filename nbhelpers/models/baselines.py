@@ -7,17 +7,61 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from nbhelpers.core.coverage import FittedOn, require_same_items
+from nbhelpers.core.checks import checked_indices
+from nbhelpers.core.coverage import FittedOn
 from nbhelpers.core.folded import FoldedVectors
 from nbhelpers.core.recommender import Positives
 from nbhelpers.data.interactions import Interactions
+from nbhelpers.models.base import FITTED, TRAINING, ClosedForm
 
 
-class GlobalMean:
-    """Predicts the mean training rating for everybody and everything."""
+class _OfRatings(ClosedForm):
+    """What is fitted on ratings: it remembers who and what has a training row."""
 
-    mean: float
+    n_users: int
     n_items: int
+    trained_users: Tensor
+    trained_items: Tensor
+
+    def _remember(self, user_idx: Tensor, item_idx: Tensor) -> None:
+        """Keep who and what was rated, if all have a place in the tables."""
+        if user_idx.numel() == 0:
+            raise ValueError("at least one rating is needed, got none")
+        checked_indices(user_idx, name="user_idx", size=self.n_users)
+        checked_indices(item_idx, name="item_idx", size=self.n_items)
+        self.trained_users = torch.bincount(user_idx, minlength=self.n_users) > 0
+        self.trained_items = torch.bincount(item_idx, minlength=self.n_items) > 0
+
+
+class GlobalMean(_OfRatings):
+    """Predicts the mean training rating for everybody and everything.
+
+    Parameters
+    ----------
+    n_users, n_items : int
+        Rows of the tables, the unknown rows included.
+
+    Attributes
+    ----------
+    mean : float
+        In stars.
+    trained_users, trained_items : Tensor of bool, shape (n_users,) and (n_items,)
+        Who and what has a training row.
+
+    Examples
+    --------
+    >>> import torch
+    >>> user_idx, item_idx = torch.tensor([0, 1]), torch.tensor([2, 0])
+    >>> model = GlobalMean(2, 3).fit(user_idx, item_idx, torch.tensor([5.0, 4.0]))
+    >>> model.score_users(torch.tensor([1])).tolist()
+    [[4.5, 4.5, 4.5]]
+    """
+
+    learned = (*TRAINING, "mean")
+    mean: float
+
+    def __init__(self, n_users: int, n_items: int) -> None:
+        self.n_users, self.n_items = n_users, n_items
 
     def fit(self, user_idx: Tensor, item_idx: Tensor, rating: Tensor) -> Self:
         """Learn the mean.
@@ -36,12 +80,10 @@ class GlobalMean:
         Raises
         ------
         ValueError
-            If there is no rating.
+            If there is no rating, or an index is outside the tables.
         """
-        if rating.numel() == 0:
-            raise ValueError("at least one rating is needed, got none")
+        self._remember(user_idx, item_idx)
         self.mean = rating.double().mean().item()
-        self.n_items = int(item_idx.max()) + 1
         return self
 
     def __call__(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
@@ -53,7 +95,7 @@ class GlobalMean:
         return torch.full((len(user_idx), self.n_items), self.mean)
 
 
-class BiasOnly:
+class BiasOnly(_OfRatings):
     """Predicts mean + user bias + item bias, each bias damped towards zero.
 
     Item and user biases are solved in turn, each exactly, until they stand still. An index
@@ -68,10 +110,37 @@ class BiasOnly:
     n_sweeps : int
         Rounds of solving items, then users.
 
+    Attributes
+    ----------
+    mean : float
+        In stars.
+    user_bias, item_bias : Tensor of float64, shape (n_users,) and (n_items,)
+    trained_users, trained_items : Tensor of bool, shape (n_users,) and (n_items,)
+        Who and what has a training row.
+
+    Raises
+    ------
+    ValueError
+        If a damping is negative.
+
+    Examples
+    --------
+    >>> import torch
+    >>> user_idx, item_idx = torch.tensor([0, 0, 1]), torch.tensor([0, 1, 0])
+    >>> model = BiasOnly(2, 2).fit(user_idx, item_idx, torch.tensor([5.0, 3.0, 4.0]))
+    >>> model.score_users(torch.tensor([0, 1]))
+    tensor([[4.2121, 3.7549],
+            [4.1713, 3.7141]])
+
     References
     ----------
     Koren (2010), Factor in the Neighbors, sec. 2.1, https://doi.org/10.1145/1644873.1644874
     """
+
+    learned = (*TRAINING, "mean", "user_bias", "item_bias")
+    mean: float
+    user_bias: Tensor
+    item_bias: Tensor
 
     def __init__(
         self,
@@ -84,10 +153,8 @@ class BiasOnly:
     ) -> None:
         if user_reg < 0 or item_reg < 0:
             raise ValueError(f"reg must not be negative, got {user_reg} and {item_reg}")
+        self.n_users, self.n_items = n_users, n_items
         self.user_reg, self.item_reg, self.n_sweeps = user_reg, item_reg, n_sweeps
-        self.mean = 0.0
-        self.user_bias = torch.zeros(n_users, dtype=torch.float64)
-        self.item_bias = torch.zeros(n_items, dtype=torch.float64)
 
     def fit(self, user_idx: Tensor, item_idx: Tensor, rating: Tensor) -> Self:
         """Learn the mean and the biases.
@@ -106,10 +173,11 @@ class BiasOnly:
         Raises
         ------
         ValueError
-            If there is no rating.
+            If there is no rating, or an index is outside the tables.
         """
-        if rating.numel() == 0:
-            raise ValueError("at least one rating is needed, got none")
+        self._remember(user_idx, item_idx)
+        self.user_bias = torch.zeros(self.n_users, dtype=torch.float64)
+        self.item_bias = torch.zeros(self.n_items, dtype=torch.float64)
         self.mean = rating.double().mean().item()
         above = rating.double() - self.mean
         for _ in range(self.n_sweeps):
@@ -128,16 +196,30 @@ class BiasOnly:
         return (self.mean + self.user_bias[user_idx].unsqueeze(1) + self.item_bias).float()
 
 
-class Popularity(FittedOn):
-    """Ranks items by how many users have them: the same list for everybody, strangers included.
+class Popularity(FittedOn, ClosedForm):
+    """Ranks items by how many users have them: the same list for everybody, new users included.
 
     Attributes
     ----------
     item_counts : Tensor of float32, shape (n_items,)
         Users who have each item.
+    trained_users, trained_items : Tensor of bool, shape (n_users,) and (n_items,)
+        Who and what has a positive in training.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nbhelpers.data.interactions import Interactions
+    >>> model = Popularity().fit(Interactions([0, 1, 1], [2, 2, 0], n_users=2, n_items=3))
+    >>> model.score_users(torch.tensor([0])).tolist()
+    [[1.0, 0.0, 2.0]]
     """
 
+    learned = (*FITTED, "item_counts")
     item_counts: Tensor
+
+    def __init__(self) -> None:
+        """There is nothing to set."""
 
     def fit(self, interactions: Interactions) -> Self:
         """Count.
@@ -176,9 +258,9 @@ class Popularity(FittedOn):
         Raises
         ------
         ValueError
-            If it has other items.
+            If it has other items, or the model is not fitted.
         """
-        require_same_items(self, interactions)
+        self.check_items(interactions)
         ones, counts = torch.ones(interactions.n_users, 1), self.item_counts.unsqueeze(1)
         return FoldedVectors(ones, counts, trained_items=self.trained_items)
 

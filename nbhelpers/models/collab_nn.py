@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nbhelpers.core.folded import YRange, sigmoid_range
+from nbhelpers.core.folded import YRange, in_range
+from nbhelpers.models.base import Model, Wrapper
 from nbhelpers.models.embeddings import small_embedding
 
 CHUNK_SIZE = 65_536  # of a network, when it scores every item: 26 MB at 100 hidden numbers
@@ -55,7 +56,7 @@ def hidden_layers(n_inputs: int, n_hidden: int | Sequence[int]) -> nn.Sequential
     return nn.Sequential(*layers[:-1])
 
 
-class CollabNN(nn.Module):
+class CollabNN(Model, nn.Module):
     """Rating by a small network that reads a user's and an item's factors side by side.
 
     Parameters
@@ -81,6 +82,7 @@ class CollabNN(nn.Module):
         y_range: YRange | None = (0, 5.5),
     ) -> None:
         super().__init__()
+        self.n_users, self.n_items = n_users, n_items
         self.user_factors = small_embedding(n_users, n_user_factors)
         self.item_factors = small_embedding(n_items, n_item_factors)
         self.layers = hidden_layers(n_user_factors + n_item_factors, n_hidden)
@@ -118,10 +120,10 @@ class CollabNN(nn.Module):
 
     def to_stars(self, score: Tensor) -> Tensor:
         """Score within ``y_range``, if there is one."""
-        return score if self.y_range is None else sigmoid_range(score, *self.y_range)
+        return in_range(score, self.y_range)
 
 
-class PairInput(nn.Module):
+class PairInput(Wrapper, nn.Module):
     """A pair model that takes users and items in one tensor, as fastai passes them.
 
     Parameters
@@ -135,6 +137,11 @@ class PairInput(nn.Module):
         super().__init__()
         self.model = model
 
+    @property
+    def within(self) -> Any:
+        """The model within."""
+        return self.model
+
     def forward(self, pairs: Tensor) -> Tensor:
         """Predicted ratings, shape (batch,), of an integer tensor of shape (batch, 2)."""
         if pairs.dim() != 2 or pairs.shape[1] != 2:
@@ -147,6 +154,5 @@ class PairInput(nn.Module):
 
     def score_users(self, user_idx: Tensor) -> Tensor:
         """Predicted rating of every item, shape (batch, n_items), by the model within."""
-        model: Any = self.model
-        score: Tensor = model.score_users(user_idx)
+        score: Tensor = self.within.score_users(user_idx)
         return score

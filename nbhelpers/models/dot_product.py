@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from nbhelpers.core.folded import YRange, sigmoid_range
+from nbhelpers.core.folded import YRange, in_range
+from nbhelpers.models.base import Model
 from nbhelpers.models.embeddings import small_embedding
 
 
-class DotProduct(nn.Module):
+class DotProduct(Model, nn.Module):
     """Rating as the dot product of a user's and an item's factors.
 
     Parameters
@@ -35,6 +36,7 @@ class DotProduct(nn.Module):
         embedding: Callable[[int, int], nn.Module] = small_embedding,
     ) -> None:
         super().__init__()
+        self.n_users, self.n_items = n_users, n_items
         self.user_factors = embedding(n_users, n_factors)
         self.item_factors = embedding(n_items, n_factors)
         self.y_range = y_range
@@ -54,7 +56,7 @@ class DotProduct(nn.Module):
 
     def to_stars(self, score: Tensor) -> Tensor:
         """Score within ``y_range``, if there is one."""
-        return score if self.y_range is None else sigmoid_range(score, *self.y_range)
+        return in_range(score, self.y_range)
 
 
 class DotProductBias(DotProduct):

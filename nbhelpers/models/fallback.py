@@ -184,16 +184,16 @@ def _filled(
 def _below(scores: Tensor, others: Tensor, hot_items: Tensor) -> Tensor:
     """Scores, and for items that are not hot lower ones than any, in the order of the others.
 
-    Of n such items the one on place p, 1 being the worst, lies (1 + (n - p) / n) steps below the
-    lowest score, a step being 1 or the size of that score if this is larger.
+    Of n such items one of rank r from 1, the worst, lies (1 + (n - r) / n) steps below the lowest
+    score; a step is 1, or the size of that score if this is larger.
     """
     cold = ~hot_items
     n_cold = int(cold.sum())
     if not n_cold:
         return scores
     lowest = scores[:, hot_items].amin(dim=1, keepdim=True)  # (batch, 1)
-    places = _dense_ranks(others[:, cold])  # (batch, n_cold)
-    depth = 1 + (n_cold - places) / n_cold
+    ranks = _dense_ranks(others[:, cold])  # (batch, n_cold)
+    depth = 1 + (n_cold - ranks) / n_cold
     filled = scores.clone()
     filled[:, cold] = lowest - depth * lowest.abs().clamp(min=1)
     return filled

@@ -9,6 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from nbhelpers.models.base import Model
 from nbhelpers.models.collab_nn import CHUNK_SIZE, hidden_layers
 from nbhelpers.models.lightfm import SIDES, FeatureSide, LightFM, Rows
 
@@ -88,7 +89,7 @@ class FactorizationMachine(LightFM):
         return own + self.global_bias if side is self.user_side else own
 
 
-class DeepFM(nn.Module):
+class DeepFM(Model, nn.Module):
     """The logits of a factorization machine and of a network that reads the same factors, added.
 
     The network reads one vector for each field: the id of the user, the kinds of user features,
@@ -138,6 +139,7 @@ class DeepFM(nn.Module):
         n_hidden: Sequence[int] = (32, 16),
     ) -> None:
         super().__init__()
+        self.n_users, self.n_items = n_users, n_items
         self.machine = FactorizationMachine(
             n_users,
             n_items,

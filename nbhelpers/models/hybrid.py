@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nbhelpers.models.base import Model
 from nbhelpers.models.collab_nn import CHUNK_SIZE, hidden_layers
 from nbhelpers.models.embeddings import check_features, small_embedding
 from nbhelpers.models.matrix_factorization import MatrixFactorization
@@ -52,7 +53,7 @@ class _Side(NamedTuple):
         return torch.cat([self.factors, self.metadata], dim=1)
 
 
-class Hybrid(nn.Module):
+class Hybrid(Model, nn.Module):
     """A network that reads factors and features of a user and of an item, side by side.
 
     The score is a logit: what the last layer says, plus a bias of the item.
@@ -112,6 +113,7 @@ class Hybrid(nn.Module):
         cold_items: Tensor | None = None,
     ) -> None:
         super().__init__()
+        self.n_users, self.n_items = n_users, n_items
         for name, share in (("id_dropout", id_dropout), ("dropout", dropout)):
             if not 0 <= share < 1:
                 raise ValueError(f"{name} must be at least 0 and below 1, got {share}")
@@ -158,22 +160,6 @@ class Hybrid(nn.Module):
         model = cls(n_users, *factorization.item_factors.weight.shape, **settings)
         model.load_state_dict(model.state_dict() | factorization.state_dict())
         return model
-
-    def settings(self) -> dict[str, Any]:
-        """Every argument to build the model anew, features included, as ``save_model`` asks."""
-        return {
-            "n_users": len(self.cold_users),
-            "n_items": len(self.cold_items),
-            "n_factors": self.n_factors,
-            "user_features": self.user_tower.features if self.user_tower else None,
-            "item_features": self.item_tower.features if self.item_tower else None,
-            "n_metadata": self.n_metadata,
-            "n_hidden": self.n_hidden,
-            "id_dropout": self.id_dropout,
-            "dropout": self.dropout,
-            "cold_users": self.cold_users,
-            "cold_items": self.cold_items,
-        }
 
     def forward(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
         """Logits, shape (batch,), of pairs: two integer tensors of shape (batch,)."""

@@ -2,23 +2,102 @@
 
 from __future__ import annotations
 
-from typing import Self
+from abc import abstractmethod
+from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 from torch import Tensor
 
 from nbhelpers.core.coverage import FittedOn
-from nbhelpers.core.folded import FoldedRows, popular_where_empty
+from nbhelpers.core.folded import FoldedRows, row_scores
 from nbhelpers.core.recommender import Positives
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.models.baselines import Popularity
+from nbhelpers.models.base import FITTED, ClosedForm
 
 CHUNK_SIZE = 2**24  # item pairs whose similarity is in memory at a time: 64 MiB
 
 
-class ItemKNN(FittedOn):
+class _ItemToItem(FittedOn, ClosedForm):
+    """What both have in common: a user's score of an item is a sum over the user's positives.
+
+    So a user who came after training is scored as if they had been there, and each positive has
+    a part of its own in a score.
+    """
+
+    seen: csr_matrix
+    item_counts: Tensor
+
+    @abstractmethod
+    def _item_rows(self) -> NDArray[Any] | csr_matrix:
+        """Row i is what having item i says about all items, shape (n_items, n_items)."""
+
+    def score_users(self, user_idx: Tensor) -> Tensor:
+        """Score of every item, shape (batch, n_items), of users, shape (batch,)."""
+        seen = self.seen[user_idx.cpu().numpy()]
+        return row_scores(seen, self._item_rows(), self.item_counts).to(user_idx.device)
+
+    def fold_in(self, interactions: Positives) -> FoldedRows:
+        """Recommender for users of later, whose scores are those that training would have given.
+
+        Parameters
+        ----------
+        interactions : Interactions
+            Of any users, with the items of training.
+
+        Returns
+        -------
+        FoldedRows
+            Its user k is row k of ``interactions``; one without positives gets the items by
+            popularity.
+
+        Raises
+        ------
+        ValueError
+            If it has another number of items, or the model is not fitted.
+        """
+        self.check_items(interactions)
+        rows = self._item_rows()
+        by_row = rows if isinstance(rows, np.ndarray) else rows.tocsr()
+        return FoldedRows(interactions, by_row, self.item_counts)
+
+    def explain(self, item_idx: int, interactions: Positives) -> Tensor:
+        """Part of each positive of row 0 in the score of an item: they add up to the score.
+
+        Parameters
+        ----------
+        item_idx : int
+        interactions : Interactions
+            With the items of training.
+
+        Returns
+        -------
+        Tensor of float32, shape (n_positives,)
+            In the order of the positives' indices.
+
+        Raises
+        ------
+        ValueError
+            If it has another number of items, or the model is not fitted.
+        """
+        self.check_items(interactions)
+        own = interactions.indices[: interactions.indptr[1]]
+        parts = self._item_rows()[:, [item_idx]][own]
+        dense = parts if isinstance(parts, np.ndarray) else parts.toarray()
+        return torch.from_numpy(dense).squeeze(1)  # (n_positives,)
+
+    def _keep(self, interactions: Interactions) -> None:
+        """The positives of training, and how many there are."""
+        if len(interactions) == 0:
+            raise ValueError("at least one positive is needed, got none")
+        self.remember(interactions)
+        self.item_counts = torch.tensor(interactions.item_counts, dtype=torch.float32)
+        self.seen = interactions.to_scipy()
+
+
+class ItemKNN(_ItemToItem):
     """Scores an item by its similarity to what the user has, over its nearest neighbors.
 
     Two items with n and m users, c of them common, have the similarity c / ((n * m) ** power +
@@ -41,11 +120,24 @@ class ItemKNN(FittedOn):
         Row i holds the neighbors of item i.
     item_counts : Tensor of float32, shape (n_items,)
         Positives of each item in training.
+    seen : csr_matrix of float32, shape (n_users, n_items)
+        Ones at the positives of training.
+    trained_users, trained_items : Tensor of bool, shape (n_users,) and (n_items,)
+        Who and what has a positive in training.
 
     Raises
     ------
     ValueError
         If a setting is out of its range.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nbhelpers.data.interactions import Interactions
+    >>> train = Interactions([0, 0, 1, 1, 2], [0, 1, 0, 1, 0], n_users=3, n_items=3)
+    >>> model = ItemKNN(n_neighbors=2).fit(train)
+    >>> model.score_users(torch.tensor([2]))
+    tensor([[0.0000, 0.8165, 0.0000]])
 
     References
     ----------
@@ -53,8 +145,8 @@ class ItemKNN(FittedOn):
     the neighbors of the items a user has), https://doi.org/10.1145/963770.963776
     """
 
+    learned = (*FITTED, "seen", "item_counts", "similarity")
     similarity: csr_matrix
-    item_counts: Tensor
 
     def __init__(
         self, n_neighbors: int = 100, *, shrinkage: float = 0.0, power: float = 0.5
@@ -83,40 +175,13 @@ class ItemKNN(FittedOn):
         ValueError
             If there is no positive.
         """
-        self.item_counts = Popularity().fit(interactions).item_counts
-        self._seen = interactions.to_scipy()
-        by_item, n_items = self._seen.T.tocsr(), interactions.n_items
-        size = max(CHUNK_SIZE // n_items, 1)
-        starts = range(0, n_items, size)
+        self._keep(interactions)
+        by_item = self.seen.T.tocsr()
+        size = max(CHUNK_SIZE // self.n_items, 1)
+        starts = range(0, self.n_items, size)
         blocks = [self._neighbors(by_item, slice(start, start + size)) for start in starts]
         self.similarity = vstack(blocks, format="csr")
-        return self.remember(interactions)
-
-    def fold_in(self, interactions: Positives) -> FoldedRows:
-        """Recommender for users who were not trained on: as training would have scored them.
-
-        Parameters
-        ----------
-        interactions : Interactions
-            Of any users, with the items of training.
-
-        Returns
-        -------
-        FoldedRows
-
-        Raises
-        ------
-        ValueError
-            If the model is not fitted, or on other items.
-        """
-        self.check_items(interactions)
-        return FoldedRows(interactions, self.similarity.T.tocsr(), self.item_counts)
-
-    def explain(self, item_idx: int, interactions: Positives) -> Tensor:
-        """Similarity of the item to each positive of row 0, shape (n_positives,)."""
-        self.check_items(interactions)
-        own = interactions.indices[: interactions.indptr[1]]
-        return torch.from_numpy(self.similarity[[item_idx]].toarray()[0, own])
+        return self
 
     def _neighbors(self, by_item: csr_matrix, rows: slice) -> csr_matrix:
         """Nearest neighbors of some items, shape (rows, n_items)."""
@@ -125,22 +190,17 @@ class ItemKNN(FittedOn):
         similarity = common / (counts[rows].unsqueeze(1) * counts + self.shrinkage)
         similarity.diagonal(rows.start).zero_()
         best = similarity.topk(min(self.n_neighbors, similarity.shape[1]), dim=1)
-        place = (
-            torch.arange(len(similarity)).unsqueeze(1).expand_as(best.indices)
-        )  # (rows, n_neighbors)
-        entries = best.values.flatten(), torch.stack([place, best.indices]).flatten(1)
+        row = torch.arange(len(similarity)).unsqueeze(1).expand_as(best.indices)  # as best
+        entries = best.values.flatten(), torch.stack([row, best.indices]).flatten(1)
         nearest = csr_matrix(tuple(part.numpy() for part in entries), shape=similarity.shape)
         nearest.eliminate_zeros()  # an item without a common user is no neighbor
         return nearest
 
-    def score_users(self, user_idx: Tensor) -> Tensor:
-        """Score of every item, shape (batch, n_items), of users, shape (batch,)."""
-        seen = self._seen[user_idx.cpu().numpy()]
-        scores = torch.from_numpy((seen @ self.similarity.T).toarray())
-        return popular_where_empty(scores, seen, self.item_counts).to(user_idx.device)
+    def _item_rows(self) -> csr_matrix:
+        return self.similarity.T  # item i speaks for those that have it among their neighbors
 
 
-class EASE(FittedOn):
+class EASE(_ItemToItem):
     """Linear model that says each item from the user's other items, solved in closed form.
 
     Weights B minimize the squared error of X @ B against X, the 0/1 matrix of positives, plus
@@ -159,11 +219,24 @@ class EASE(FittedOn):
         B: row i is what having item i says about all items.
     item_counts : Tensor of float32, shape (n_items,)
         Positives of each item in training.
+    seen : csr_matrix of float32, shape (n_users, n_items)
+        Ones at the positives of training.
+    trained_users, trained_items : Tensor of bool, shape (n_users,) and (n_items,)
+        Who and what has a positive in training.
 
     Raises
     ------
     ValueError
         If ``reg`` is out of its range.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nbhelpers.data.interactions import Interactions
+    >>> train = Interactions([0, 0, 1, 1, 2], [0, 1, 0, 1, 0], n_users=3, n_items=3)
+    >>> model = EASE(reg=1.0).fit(train)
+    >>> model.score_users(torch.tensor([2]))
+    tensor([[0.0000, 0.5000, 0.0000]])
 
     References
     ----------
@@ -171,8 +244,8 @@ class EASE(FittedOn):
     https://arxiv.org/abs/1905.03375
     """
 
+    learned = (*FITTED, "seen", "item_counts", "item_weights")
     item_weights: Tensor
-    item_counts: Tensor
 
     def __init__(self, reg: float = 250.0) -> None:
         if not reg > 0:
@@ -196,44 +269,14 @@ class EASE(FittedOn):
         ValueError
             If there is no positive.
         """
-        self.item_counts = Popularity().fit(interactions).item_counts
-        self._seen = interactions.to_scipy()
-        common = torch.from_numpy((self._seen.T @ self._seen).toarray()).double()
+        self._keep(interactions)
+        common = torch.from_numpy((self.seen.T @ self.seen).toarray()).double()
         common.diagonal().add_(self.reg)
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(common))
         weights = inverse / -inverse.diagonal()  # each column by its own diagonal value
         weights.fill_diagonal_(0.0)
         self.item_weights = weights.float()
-        return self.remember(interactions)
+        return self
 
-    def fold_in(self, interactions: Positives) -> FoldedRows:
-        """Recommender for users who were not trained on: as training would have scored them.
-
-        Parameters
-        ----------
-        interactions : Interactions
-            Of any users, with the items of training.
-
-        Returns
-        -------
-        FoldedRows
-
-        Raises
-        ------
-        ValueError
-            If the model is not fitted, or on other items.
-        """
-        self.check_items(interactions)
-        return FoldedRows(interactions, self.item_weights.numpy(), self.item_counts)
-
-    def explain(self, item_idx: int, interactions: Positives) -> Tensor:
-        """Weight of each positive of row 0 in the score of an item, shape (n_positives,)."""
-        self.check_items(interactions)
-        own = torch.from_numpy(interactions.indices[: interactions.indptr[1]].astype(np.int64))
-        return self.item_weights[own, item_idx]
-
-    def score_users(self, user_idx: Tensor) -> Tensor:
-        """Score of every item, shape (batch, n_items), of users, shape (batch,)."""
-        seen = self._seen[user_idx.cpu().numpy()]
-        scores = torch.from_numpy(seen @ self.item_weights.numpy())
-        return popular_where_empty(scores, seen, self.item_counts).to(user_idx.device)
+    def _item_rows(self) -> NDArray[Any]:
+        return self.item_weights.numpy()

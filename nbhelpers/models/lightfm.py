@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nbhelpers.models.base import Model
 from nbhelpers.models.embeddings import check_features, small_embedding
 
 SIDES = ("user", "item")
@@ -99,7 +100,7 @@ class FeatureSide(nn.Module):
         return _weighted_sum(rows, self.id_factors, self.feature_factors, power=2)
 
 
-class LightFM(nn.Module):
+class LightFM(Model, nn.Module):
     """Score of a pair: dot product of the two sums of factors, plus the two sums of biases.
 
     A user's vector is the sum of the vectors of their features, an item's likewise, and so is a
@@ -150,6 +151,7 @@ class LightFM(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.n_users, self.n_items = n_users, n_items
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
         self.dropout = dropout

@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nbhelpers.core.folded import YRange, sigmoid_range
+from nbhelpers.core.folded import YRange, in_range
+from nbhelpers.models.base import Model
 from nbhelpers.models.embeddings import small_embedding
 
 
-class MatrixFactorization(nn.Module):
+class MatrixFactorization(Model, nn.Module):
     """Score of a pair: dot product of a user's and an item's factors, plus a bias of the item.
 
     The score is a logit: ``torch.sigmoid`` makes it the probability that the pair is a positive
@@ -56,12 +57,12 @@ class MatrixFactorization(nn.Module):
         y_range: YRange | None = None,
     ) -> None:
         super().__init__()
+        self.n_users, self.n_items = n_users, n_items
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
         self.user_factors = small_embedding(n_users, n_factors, sparse=sparse)
         self.item_factors = small_embedding(n_items, n_factors, sparse=sparse)
         self.item_bias = small_embedding(n_items, 1, sparse=sparse)
-        self.n_users, self.n_items = n_users, n_items
         self.dropout, self.y_range = dropout, y_range
 
     def forward(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
@@ -71,12 +72,12 @@ class MatrixFactorization(nn.Module):
             self._seen(self.item_factors(item_idx)),
         )
         bias: Tensor = self.item_bias(item_idx).squeeze(1)
-        return self._ranged((user * item).sum(dim=1) + bias)  # (batch,)
+        return in_range((user * item).sum(dim=1) + bias, self.y_range)  # (batch,)
 
     def score_users(self, user_idx: Tensor) -> Tensor:
         """Score of every item, shape (batch, n_items), of users, shape (batch,)."""
         product = self._seen(self.user_factors(user_idx)) @ self.item_factors.weight.T
-        return self._ranged(product + self.item_bias.weight.T)  # (batch, n_items)
+        return in_range(product + self.item_bias.weight.T, self.y_range)  # (batch, n_items)
 
     def user_vectors(self, user_idx: Tensor) -> Tensor:
         """Factors and a one, shape (batch, n_factors + 1): a dot product away from the score.
@@ -94,6 +95,3 @@ class MatrixFactorization(nn.Module):
     def _seen(self, factors: Tensor) -> Tensor:
         """What dropout leaves of factors in training; all of them otherwise."""
         return functional.dropout(factors, self.dropout, self.training)
-
-    def _ranged(self, score: Tensor) -> Tensor:
-        return score if self.y_range is None else sigmoid_range(score, *self.y_range)

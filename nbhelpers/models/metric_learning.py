@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nbhelpers.models.base import Model
 from nbhelpers.models.embeddings import small_embedding
 
 
-class MetricLearning(nn.Module):
+class MetricLearning(Model, nn.Module):
     """Score of a pair: minus the squared distance between the user's point and the item's.
 
     The best score is 0, of an item where the user is. All points lie in the ball of radius 1, so

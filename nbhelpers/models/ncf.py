@@ -8,11 +8,12 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from nbhelpers.models.base import Model
 from nbhelpers.models.collab_nn import CollabNN
 from nbhelpers.models.embeddings import small_embedding
 
 
-class GMF(nn.Module):
+class GMF(Model, nn.Module):
     """Generalized matrix factorization: a dot product whose factors have learned weights.
 
     Parameters
@@ -29,6 +30,7 @@ class GMF(nn.Module):
 
     def __init__(self, n_users: int, n_items: int, n_factors: int = 8) -> None:
         super().__init__()
+        self.n_users, self.n_items = n_users, n_items
         self.user_factors = small_embedding(n_users, n_factors)
         self.item_factors = small_embedding(n_items, n_factors)
         self.output = nn.Linear(n_factors, 1)
@@ -43,6 +45,16 @@ class GMF(nn.Module):
         """Logit of every item, shape (batch, n_items), of users, shape (batch,)."""
         weighted: Tensor = self.user_factors(user_idx) * self.output.weight  # (batch, n_factors)
         return weighted @ self.item_factors.weight.T + self.output.bias  # (batch, n_items)
+
+    def user_vectors(self, user_idx: Tensor) -> Tensor:
+        """Weighted factors and the output's bias, shape (batch, n_factors + 1)."""
+        weighted: Tensor = self.user_factors(user_idx) * self.output.weight
+        return torch.cat([weighted, self.output.bias.expand(len(weighted), 1)], dim=1)
+
+    def item_vectors(self, item_idx: Tensor) -> Tensor:
+        """Factors and a one, shape (batch, n_factors + 1): a dot product away from the score."""
+        factors: Tensor = self.item_factors(item_idx)
+        return torch.cat([factors, torch.ones_like(factors[:, :1])], dim=1)
 
 
 class MLP(CollabNN):
@@ -80,7 +92,7 @@ class MLP(CollabNN):
         )
 
 
-class NeuMF(nn.Module):
+class NeuMF(Model, nn.Module):
     """Neural matrix factorization: the logits of a ``GMF`` and of an ``MLP``, added.
 
     The paper lays the product of the factors and the last hidden layer side by side and takes
@@ -113,6 +125,7 @@ class NeuMF(nn.Module):
         n_hidden: Sequence[int] = (16, 8),
     ) -> None:
         super().__init__()
+        self.n_users, self.n_items = n_users, n_items
         self.gmf = GMF(n_users, n_items, n_factors)
         self.mlp = MLP(n_users, n_items, n_mlp_factors, n_hidden=n_hidden)
 

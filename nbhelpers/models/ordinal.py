@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
+from nbhelpers.models.base import Model, Wrapper
 from nbhelpers.models.collab_nn import CHUNK_SIZE
 from nbhelpers.models.embeddings import small_embedding
 
 FIVE_STARS = (1.0, 2.0, 3.0, 4.0, 5.0)
 
 
-class RatingDistribution(nn.Module):
+class RatingDistribution(Model, nn.Module):
     """What models of the probability of each star share.
 
     Parameters
@@ -73,6 +74,7 @@ class CategoricalRating(RatingDistribution):
         stars: Sequence[float] = FIVE_STARS,
     ) -> None:
         super().__init__(stars)
+        self.n_users, self.n_items = n_users, n_items
         self.user_factors = small_embedding(n_users, n_factors)
         self.item_factors = small_embedding(n_items, n_factors)
         self.user_bias = small_embedding(n_users, len(stars))
@@ -104,7 +106,7 @@ class CategoricalRating(RatingDistribution):
         return (logits.softmax(dim=1) * self.stars.unsqueeze(1)).sum(dim=1)  # (batch, n_items)
 
 
-class OrdinalRating(RatingDistribution):
+class OrdinalRating(Wrapper, RatingDistribution):
     """Stars as slices of one scale: a higher score moves probability to higher stars.
 
     The rating exceeds a star with the probability sigmoid(score - threshold of that star). The
@@ -137,6 +139,11 @@ class OrdinalRating(RatingDistribution):
         self.lowest = nn.Parameter(start[:1].clone())
         self.steps = nn.Parameter(start.diff().expm1().log())  # before softplus
 
+    @property
+    def within(self) -> Any:
+        """The model within."""
+        return self.scorer
+
     def thresholds(self) -> Tensor:
         """Scores at which the rating is as likely above a star as not, shape (n_stars - 1,)."""
         return torch.cat([self.lowest, self.lowest + F.softplus(self.steps).cumsum(dim=0)])
@@ -154,15 +161,14 @@ class OrdinalRating(RatingDistribution):
 
     def score_users(self, user_idx: Tensor) -> Tensor:
         """Expected rating of every item, shape (batch, n_items), of users, shape (batch,)."""
-        scorer: Any = self.scorer
-        score: Tensor = scorer.score_users(user_idx)
+        score: Tensor = self.within.score_users(user_idx)
         stars = self.stars[0].expand_as(score)
         for threshold, step in zip(self.thresholds(), self.stars.diff(), strict=True):
             stars = stars + step * torch.sigmoid(score - threshold)  # a star more, if exceeded
         return stars
 
 
-class LogProbabilities(nn.Module):
+class LogProbabilities(Wrapper, nn.Module):
     """The view of a ``RatingDistribution`` that is trained, with ``StarsNLL`` as the loss.
 
     Training it trains the model within::
@@ -177,6 +183,11 @@ class LogProbabilities(nn.Module):
     def __init__(self, model: RatingDistribution) -> None:
         super().__init__()
         self.model = model
+
+    @property
+    def within(self) -> Any:
+        """The model within."""
+        return self.model
 
     def forward(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
         """Logarithm of the probability of each star for pairs, shape (batch, n_stars)."""

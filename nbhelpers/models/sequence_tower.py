@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nbhelpers.models.base import Model
+
 
 def past_items(
     user_idx: NDArray[np.int64],
@@ -58,7 +60,7 @@ def past_items(
     return before(np.arange(len(item_idx)), first[user_idx]), before(end, first)
 
 
-class SequenceTower(nn.Module):
+class SequenceTower(Model, nn.Module):
     """Scores of all items from the latest items of a user; users have no table of their own.
 
     A user's vector is the sum of the vectors of their latest items, each times a learned weight
@@ -94,6 +96,7 @@ class SequenceTower(nn.Module):
         dropout: float = 0.3,
     ) -> None:
         super().__init__()
+        self.n_users, self.n_items = len(latest), n_items
         self.register_buffer("latest", latest, persistent=False)
         self.item_factors = nn.Embedding(n_items + 1, n_factors, padding_idx=n_items)
         nn.init.normal_(self.item_factors.weight, 0, 0.05)
@@ -102,8 +105,8 @@ class SequenceTower(nn.Module):
         self.log_weight = nn.Parameter(1 - places.log() / 2)
         self.item_dropout, self.dropout = item_dropout, dropout
 
-    def user_vectors(self, past: Tensor) -> Tensor:
-        """Vectors, shape (batch, n_factors), of histories, shape (batch, length)."""
+    def past_vectors(self, past: Tensor) -> Tensor:
+        """Vectors, shape (batch, n_factors), of latest items, shape (batch, length)."""
         weight = self.log_weight.exp().expand(past.shape)
         vectors = functional.embedding_bag(
             past,
@@ -116,10 +119,19 @@ class SequenceTower(nn.Module):
 
     def forward(self, past: Tensor) -> Tensor:
         """Score of every item, shape (batch, n_items), of histories, shape (batch, length)."""
-        product: Tensor = self.user_vectors(past) @ self.item_factors.weight[:-1].T
+        product: Tensor = self.past_vectors(past) @ self.item_factors.weight[:-1].T
         return product + self.item_bias  # (batch, n_items)
 
     def score_users(self, user_idx: Tensor) -> Tensor:
         """Score of every item, shape (batch, n_items), of users, shape (batch,)."""
         scores: Tensor = self(self.latest[user_idx])
         return scores
+
+    def user_vectors(self, user_idx: Tensor) -> Tensor:
+        """Vectors of users and a one, shape (batch, n_factors + 1)."""
+        vectors = self.past_vectors(self.latest[user_idx])
+        return torch.cat([vectors, torch.ones_like(vectors[:, :1])], dim=1)
+
+    def item_vectors(self, item_idx: Tensor) -> Tensor:
+        """Vectors of items and their bias, shape (batch, n_factors + 1)."""
+        return torch.cat([self.item_factors(item_idx), self.item_bias[item_idx, None]], dim=1)

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from nbhelpers.models.base import Model
 from nbhelpers.models.collab_nn import hidden_layers
 from nbhelpers.models.embeddings import small_embedding
 
 
-class TwoTower(nn.Module):
+class TwoTower(Model, nn.Module):
     """A network for the user, a network for the item; their vectors meet in a dot product.
 
     The towers see nothing of each other, so the vectors of all items can be computed once and
@@ -48,11 +49,12 @@ class TwoTower(nn.Module):
         temperature: float | None = None,
     ) -> None:
         super().__init__()
+        self.n_users, self.n_items = n_users, n_items
         if temperature is not None and not temperature > 0:
             raise ValueError(f"temperature must be above 0, got {temperature}")
         self.user_tower = _tower(n_users, n_factors, n_hidden)
         self.item_tower = _tower(n_items, n_factors, n_hidden)
-        self.n_users, self.n_items, self.temperature = n_users, n_items, temperature
+        self.temperature = temperature
 
     def user_vectors(self, user_idx: Tensor) -> Tensor:
         """Vectors of users, shape (batch, n_factors), already divided by the temperature."""

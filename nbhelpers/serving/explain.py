@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nbhelpers.core.recommender import Explains, Recommender, scores_of
+from nbhelpers.core.recommender import Explains, FoldsIn, Recommender, scores_of
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.serving.fold_in import interactions_of_new_user
@@ -75,8 +75,8 @@ def explain(
     KeyError
         If an item is unknown.
     ValueError
-        If there is no positive, one comes twice, the model cannot fold in, or explains itself
-        and ``ridge`` is passed.
+        If there is no positive, one comes twice, the model can neither explain itself nor go by
+        ``ridge``, or explains itself and ``ridge`` is passed.
 
     References
     ----------
@@ -102,6 +102,11 @@ def explain(
         if ridge is not None:
             raise ValueError(f"{type(model).__name__} explains itself: leave ridge out")
         return _explanation(model.explain(item_idx, own), rest=0.0, own=own, items=items)
+    if isinstance(model, FoldsIn):
+        raise ValueError(
+            f"{type(model).__name__} folds in new users and has no explain: take "
+            "explain_by_removal(partial(fold_in_users, model), ...)"
+        )
     start = ridge_start(model, ridge or Ridge(), own)
     rest = float(start.mean @ start.vectors[item_idx])
     return _explanation(start.parts(item_idx, own), rest=rest, own=own, items=items)

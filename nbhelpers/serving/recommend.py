@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nbhelpers.core.checks import require_one
-from nbhelpers.core.coverage import require_same_catalog, trained_rows
+from nbhelpers.core.coverage import (
+    require_same_catalog,
+    require_same_items,
+    require_same_users,
+    trained_rows,
+)
 from nbhelpers.core.recommender import CHUNK_SIZE, Recommender, score_blocks, scores_of
 from nbhelpers.core.topk import checked_k, top_k
 from nbhelpers.data.interactions import Interactions
@@ -261,8 +266,8 @@ def scores_by_item(
     KeyError
         If the user is unknown, and ``unserved`` is "error".
     ValueError
-        If the user has no positive in training, and ``unserved`` is "error"; if the scores are
-        not finite, or not one for each item.
+        If the user has no positive in training, and ``unserved`` is "error"; if the model was
+        trained on other users or items; if the scores are not finite, or not one for each item.
 
     Examples
     --------
@@ -277,6 +282,7 @@ def scores_by_item(
     3    0.2
     Name: score, dtype: float64
     """
+    _require_vocabularies(model, users, items)
     trained, scored = trained_rows(model, n_users=len(users), n_items=len(items))
     asked = requested([user_id], users, trained, unserved=unserved, name="user")
     scores = torch.full((len(items),), torch.nan, dtype=torch.float64)
@@ -319,8 +325,9 @@ def scores_by_user(
     KeyError
         If the item is unknown, and ``unserved`` is "error".
     ValueError
-        If the item has no positive in training, and ``unserved`` is "error"; if ``chunk_size``
-        is below 1, or the scores are not finite or not one for each item.
+        If the item has no positive in training, and ``unserved`` is "error"; if the model was
+        trained on other users or items; if ``chunk_size`` is below 1, or the scores are not
+        finite or not one for each item.
 
     Examples
     --------
@@ -334,6 +341,7 @@ def scores_by_user(
     8    0.4
     Name: score, dtype: float64
     """
+    _require_vocabularies(model, users, items)
     scored, trained = trained_rows(model, n_users=len(users), n_items=len(items))
     asked = requested([item_id], items, trained, unserved=unserved, name="item")
     scores = torch.full((len(users),), torch.nan, dtype=torch.float64)
@@ -343,6 +351,11 @@ def scores_by_user(
         for block, table in blocks:
             scores[block] = table[:, int(asked.idx)].cpu().double()
     return pd.Series(scores.numpy(), index=users.ids.rename("user_id"), name="score")
+
+
+def _require_vocabularies(model: Recommender, users: Vocabulary, items: Vocabulary) -> None:
+    require_same_users(model, len(users), users)
+    require_same_items(model, len(items), items)
 
 
 class _Popularity:

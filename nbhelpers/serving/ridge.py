@@ -143,7 +143,7 @@ def ridge_start(model: Recommender, ridge: Ridge, interactions: Interactions) ->
             f"{type(model).__name__} cannot fold in new users: it needs either fold_in, or "
             "user_vectors, item_vectors, n_users and n_items"
         )
-    require_same_items(model, interactions)
+    require_same_items(model, interactions.n_items, interactions.items)
     n_users, n_items = model.n_users, interactions.n_items
     scores = scores_of(model, torch.arange(min(n_users, USERS_COMPARED)), n_items=n_items)
     with evaluation_mode(model):

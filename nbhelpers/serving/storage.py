@@ -2,166 +2,173 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from numbers import Integral, Real
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-import torch
+import pandas as pd
 from safetensors import SafetensorError
 from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
-from torch import Tensor, nn
+from torch import Tensor
 
+from nbhelpers.core.recommender import Storable
 from nbhelpers.core.sealed_folder import DESCRIPTION, ModelFileError, publish, read
 from nbhelpers.data.vocabulary import Vocabulary
-
-_SETTING = "setting:"  # before the name of a tensor that belongs to the settings
-
-Model = TypeVar("Model", bound=nn.Module)
+from nbhelpers.serving.frame_json import frame_from_json, frame_to_json
+from nbhelpers.serving.packing import check_same, pack, unpack
 
 
-class StoredModel(NamedTuple, Generic[Model]):
-    """A model, the ids of its rows, and the names of its features' columns, if they were given."""
+class StoredModel(NamedTuple):
+    """A model, the ids of its rows, and what else was stored with it.
 
-    model: Model
+    Attributes
+    ----------
+    model : Recommender
+        On the CPU and in evaluation mode.
+    users, items : Vocabulary
+    feature_names : mapping of str to tuple of str
+        Names of the columns of its feature tables by side; empty if none were given.
+    user_metadata, item_metadata : DataFrame or None
+        Row k describes index k.
+    """
+
+    model: Any
     users: Vocabulary
     items: Vocabulary
     feature_names: Mapping[str, tuple[str, ...]]
+    user_metadata: pd.DataFrame | None
+    item_metadata: pd.DataFrame | None
 
 
 def save_model(
-    model: nn.Module,
-    path: str | Path,
+    folder: str | Path,
+    model: Storable,
     *,
-    settings: Mapping[str, Any],
     users: Vocabulary,
     items: Vocabulary,
     feature_names: Mapping[str, Sequence[str]] | None = None,
+    user_metadata: pd.DataFrame | None = None,
+    item_metadata: pd.DataFrame | None = None,
 ) -> None:
     """Store a model in a folder, in place of the one stored there before.
 
-    The folder gets ``model.json`` (class name, settings, ids, checksums) and one safetensors
-    file. The model is built once from what is going to be written, and compared, before anything
-    is replaced; a save that is interrupted leaves the old model as it was.
+    The folder gets ``model.json`` (classes, settings, ids, metadata, checksums) and one
+    safetensors file with everything the model learned. Models within the model are stored with
+    it. The model is built once from what is going to be written, and compared, before anything is
+    replaced; a save that is interrupted leaves the old model as it was.
 
     Parameters
     ----------
-    model : Module
-        Its tensors are stored from wherever they are; it is not changed.
-    path : str or Path
-        The folder; made if there is none. Other files in it are left alone.
-    settings : mapping of str to number, text, bool, None, tensor, or sequence of all but tensors
-        Every argument that the model was built with, by name. Sequences come back as tuples.
+    folder : str or Path
+        Made if there is none. Other files in it are left alone.
+    model : Storable
+        Any model of ``nbhelpers.models``, fitted or trained, or one of your own that inherits
+        from ``nbhelpers.models.base.Model``. Its tensors are stored from wherever they are; it is
+        not changed. A ``torch.Generator`` among its settings is left out.
     users, items : Vocabulary
-        Of whole numbers or text.
+        Of whole numbers or text: as many ids as the model has users and items, or of a rating
+        model one fewer, since its tables have a row for the unknown.
     feature_names : mapping of str to sequence of str, optional
         Columns of feature tables, such as ``{"item": features.names}``: what ``item_features``
         needs to describe a new item for the model that comes back.
+    user_metadata, item_metadata : DataFrame, optional
+        As ``align_metadata`` returns it: row k describes index k, such as titles.
 
     Raises
     ------
     ValueError
-        If the model holds something other than dense tensors, a setting or an id cannot be
-        stored, or a model built from ``settings`` would be another one.
+        If the model is not fitted, the sizes of model and vocabularies differ, a setting, an id
+        or a column cannot be stored, or the model is no longer the one that its settings build.
     OSError
         If the folder cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from nbhelpers.data.interactions import Interactions
+    >>> from nbhelpers.data.vocabulary import Vocabulary
+    >>> from nbhelpers.models.item_item import EASE
+    >>> ids = {"users": Vocabulary(["Ann", "Bob"]), "items": Vocabulary([10, 20, 30])}
+    >>> folder = mkdtemp()
+    >>> save_model(folder, EASE(reg=2.0).fit(Interactions([0, 0, 1], [0, 1, 1], **ids)), **ids)
+    >>> load_model(folder).model
+    EASE(reg=2.0): 2 users, 3 items
     """
-    tensors = _tensors(model, settings)
-    plain = {
-        name: _plain(value, name)
-        for name, value in settings.items()
-        if not isinstance(value, Tensor)
-    }
-    content = {
-        "model": type(model).__name__,
-        "settings": plain,
-        "users": users.to_json(),
-        "items": items.to_json(),
-    }
+    packed = pack(model)
+    content = {"model": packed.content, "users": users.to_json(), "items": items.to_json()}
+    _check_sizes(model, users, items)
     if feature_names is not None:
-        content["feature_names"] = _names(feature_names)
-    _check_same(model, _built(type(model), plain, tensors))
-    publish(Path(path), content, tensors_to_bytes(tensors))
+        content["feature_names"] = _names(feature_names, model.settings())
+    if user_metadata is not None:
+        content["user_metadata"] = frame_to_json(user_metadata, users, name="user_metadata")
+    if item_metadata is not None:
+        content["item_metadata"] = frame_to_json(item_metadata, items, name="item_metadata")
+    check_same(model, unpack(*packed[:2], kinds=packed.kinds))
+    publish(Path(folder), content, tensors_to_bytes(packed.tensors))
 
 
-def load_model(
-    path: str | Path, kind: type[Model] | Mapping[str, type[Model]]
-) -> StoredModel[Model]:
+def load_model(folder: str | Path, *, kinds: Mapping[str, type] | None = None) -> StoredModel:
     """The model in a folder, on the CPU and in evaluation mode; it scores as it did when saved.
 
-    No file is unpickled and no program comes from the folder: the classes come from the caller.
+    No file is unpickled, and no program comes from the folder. It names classes, such as
+    ``nbhelpers.models.item_item:EASE``: they are imported only if a module of the package below
+    ``nbhelpers.models`` defines them, and nothing else is imported, whatever the folder says.
     The checksums tell damage, not forgery: whoever can write the folder can put another model
     there, whose scores are then wrong.
 
     Parameters
     ----------
-    path : str or Path
-        A folder that ``save_model`` wrote.
-    kind : class, or mapping of names to classes
-        What may be in it.
+    folder : str or Path
+        One that ``save_model`` wrote, with this version or an earlier one of the same format; or
+        with a later one, as long as the first number of its format is the same.
+    kinds : mapping of str to class, optional
+        Classes of your own by name, such as ``{"MyModel": MyModel}``.
 
     Returns
     -------
     StoredModel
-        ``model``, ``users``, ``items``, ``feature_names``.
+        ``model``, ``users``, ``items``, ``feature_names``, ``user_metadata``, ``item_metadata``.
 
     Raises
     ------
     ModelFileError
-        If a file is missing, cut, altered or a pickle, or holds none of the classes. The message
-        names the file.
+        If a file is missing, cut, altered, a pickle or of another format, or holds a class that
+        is unknown. The message names the file.
     """
-    folder = Path(path)
-    content, blob = read(folder)
+    path = Path(folder)
+    content, blob = read(path)
     try:
-        chosen = _chosen(kind, content["model"])
-        model = _built(chosen, content["settings"], tensors_from_bytes(blob)).eval()
+        model = unpack(content["model"], tensors_from_bytes(blob), kinds=kinds or {})
         names = {side: tuple(each) for side, each in content.get("feature_names", {}).items()}
-        users, items = (
-            Vocabulary.from_json(content["users"]),
-            Vocabulary.from_json(content["items"]),
-        )
-        return StoredModel(model, users, items, names)
-    except (ValueError, KeyError, SafetensorError) as error:
-        raise ModelFileError(f"{folder / DESCRIPTION} cannot be loaded: {error}") from error
+        frames = [
+            frame_from_json(content[name]) if name in content else None
+            for name in ("user_metadata", "item_metadata")
+        ]
+        users, items = (Vocabulary.from_json(content[side]) for side in ("users", "items"))
+        return StoredModel(model, users, items, names, *frames)
+    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise ModelFileError(f"{path / DESCRIPTION} cannot be loaded: {error}") from error
 
 
-def _tensors(model: nn.Module, settings: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Own copies of all tensors: of the model by name, of the settings behind a prefix."""
-    if not isinstance(model, nn.Module):
+def _check_sizes(model: Any, users: Vocabulary, items: Vocabulary) -> None:
+    """Refuse vocabularies of another size, or of the other side."""
+    try:
+        sizes = model.n_users, model.n_items
+    except AttributeError as error:
+        raise ValueError(f"{type(model).__name__} says no n_users and n_items: {error}") from error
+    if sizes not in ((len(users), len(items)), (users.n_rows, items.n_rows)):
         raise ValueError(
-            f"a torch module is required, got {type(model).__name__}: put what it learned into "
-            "one, such as the factors of ALS into a MatrixFactorization with biases of 0"
+            f"the model has {sizes[0]:,} users and {sizes[1]:,} items, and there are "
+            f"{len(users):,} ids of users and {len(items):,} of items: pass the vocabularies that "
+            "it was trained with (of a rating model each table has one row more, the unknown)"
         )
-    given = {_SETTING + key: value for key, value in settings.items() if isinstance(value, Tensor)}
-    found = model.state_dict() | given
-    for name, value in found.items():
-        if not isinstance(value, Tensor) or value.layout != torch.strided:
-            raise ValueError(f"only dense tensors can be stored, and {name!r} is none")
-    return {
-        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, value in found.items()
-    }
 
 
-def _plain(value: object, name: str) -> object:
-    """A setting as JSON can hold it; NumPy's numbers become Python's."""
-    if value is None or isinstance(value, str | bool):
-        return value
-    if isinstance(value, Integral):
-        return int(value)
-    if isinstance(value, Real) and abs(float(value)) < float("inf"):
-        return float(value)
-    if isinstance(value, list | tuple):
-        return [_plain(part, name) for part in value]
-    raise ValueError(
-        f"setting {name!r} must be a finite number, text, bool, None, a tensor or a sequence of "
-        f"these, got {value!r:.60}"
-    )
-
-
-def _names(feature_names: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+def _names(
+    feature_names: Mapping[str, Sequence[str]], settings: Mapping[str, Any]
+) -> dict[str, list[str]]:
+    """Names of columns by side, as many as the tables among the settings have."""
     names = {side: list(each) for side, each in feature_names.items()}
     for side, each in names.items():
         strange = [name for name in (side, *each) if not isinstance(name, str)]
@@ -169,63 +176,9 @@ def _names(feature_names: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
             raise ValueError(
                 f"feature_names must map text to sequences of text, got {feature_names[side]!r:.60}"
             )
-    return names
-
-
-def _chosen(kind: type[Model] | Mapping[str, type[Model]], name: str) -> type[Model]:
-    """The class of a name, from those that the caller allows."""
-    allowed = kind if isinstance(kind, Mapping) else {kind.__name__: kind}
-    if name not in allowed:
-        raise ValueError(f"it holds a {name}, and the caller asks for {', '.join(allowed)}")
-    return allowed[name]
-
-
-def _built(kind: type[Model], settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Model:
-    """A model built from its settings, with the tensors in it; draws no random numbers."""
-    given = {name: _tuples(value) for name, value in settings.items()}
-    state = {name: value for name, value in tensors.items() if not name.startswith(_SETTING)}
-    for name in tensors.keys() - state.keys():
-        given[name.removeprefix(_SETTING)] = tensors[name]
-    try:
-        with torch.random.fork_rng(devices=[]):
-            model = kind(**given)
-        own = model.state_dict()
-        model.load_state_dict(state)
-    except (TypeError, RuntimeError) as error:
-        raise ValueError(
-            f"settings do not build this {kind.__name__}, pass every argument it was built "
-            f"with: {error}"
-        ) from error
-    for name, value in state.items():
-        if value.dtype != own[name].dtype:
-            raise ValueError(f"{name} is {value.dtype}, and {kind.__name__} has {own[name].dtype}")
-    return model
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-def _check_same(model: nn.Module, built: nn.Module) -> None:
-    """Refuse settings that build a model which differs in what no tensor shows, as a range."""
-    theirs = dict(_attributes(built))
-    for name, value in _attributes(model):
-        if name in theirs and theirs[name] != value:
+        table = settings.get(f"{side}_features")
+        if isinstance(table, Tensor) and table.shape[1] != len(each):
             raise ValueError(
-                f"{name} is {value!r} in the model, and {theirs[name]!r} in one built from "
-                "settings: pass every argument the model was built with"
+                f"the table of {side} features has {table.shape[1]} columns, got {len(each)} names"
             )
-
-
-def _attributes(model: nn.Module) -> Iterator[tuple[str, object]]:
-    """Plain attributes of a model and its parts, such as a range or the rate of a dropout."""
-    for path, part in model.named_modules():
-        for name, value in vars(part).items():
-            if name != "training" and not name.startswith("_") and _is_plain(value):
-                yield f"{path}.{name}".lstrip("."), _tuples(value)
-
-
-def _is_plain(value: object) -> bool:
-    if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, str | bool | int | float)
+    return names

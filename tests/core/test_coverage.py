@@ -89,7 +89,7 @@ def test_ids_that_either_side_does_not_know_are_not_compared():
 
 
 def test_users_of_any_number_may_be_folded_in():
-    require_same_items(Model(n_users=99, user_fingerprint="x", item_fingerprint=None), DATA)
+    require_same_items(Model(n_users=99, user_fingerprint="x", item_fingerprint=None), 2, ITEMS)
 
 
 def test_fingerprints_are_those_of_the_vocabularies():

@@ -10,9 +10,23 @@ RATING = torch.tensor([5.0, 3.0, 4.0, 2.0, 1.0])
 
 
 def test_global_mean_is_the_mean():
-    model = GlobalMean().fit(USER, ITEM, RATING)
-    assert model(torch.tensor([7]), torch.tensor([9])).tolist() == [3.0]
-    assert model.score_users(torch.tensor([0, 1])).tolist() == [[3.0] * 3] * 2
+    model = GlobalMean(2, 4).fit(USER, ITEM, RATING)
+    assert model(torch.tensor([1]), torch.tensor([3])).tolist() == [3.0]
+    assert model.score_users(torch.tensor([0, 1])).tolist() == [[3.0] * 4] * 2, "the last item too"
+
+
+@pytest.mark.parametrize("kind", [GlobalMean, BiasOnly])
+@pytest.mark.parametrize(("sizes", "name"), [((1, 3), "user_idx"), ((2, 2), "item_idx")])
+def test_rows_outside_the_tables_are_refused(kind, sizes, name):
+    with pytest.raises(ValueError, match=f"{name} must lie between 0 and"):
+        kind(*sizes).fit(USER, ITEM, RATING)
+
+
+@pytest.mark.parametrize("kind", [GlobalMean, BiasOnly])
+def test_who_and_what_was_rated_is_remembered(kind):
+    model = kind(3, 4).fit(USER, ITEM, RATING)
+    assert model.trained_users.tolist() == [True, True, False]
+    assert model.trained_items.tolist() == [True, True, True, False]
 
 
 def test_one_sweep_by_hand():
@@ -45,7 +59,7 @@ def test_score_users_agrees_with_pairs():
     torch.testing.assert_close(scores.flatten(), pairs)
 
 
-@pytest.mark.parametrize("model", [GlobalMean(), BiasOnly(1, 1)])
+@pytest.mark.parametrize("model", [GlobalMean(1, 1), BiasOnly(1, 1)])
 def test_no_ratings_are_refused(model):
     empty = torch.zeros(0, dtype=torch.int64)
     with pytest.raises(ValueError, match="at least one rating is needed"):
@@ -61,6 +75,8 @@ def test_popularity_counts_users_and_is_the_same_for_everybody():
     interactions = Interactions([0, 0, 1, 2], [2, 0, 2, 2], n_users=4, n_items=4)
     model = Popularity().fit(interactions)
     assert model.score_users(torch.tensor([3, 0])).tolist() == [[1, 0, 3, 0]] * 2
+    assert model.trained_users.tolist() == [True, True, True, False]
+    assert model.trained_items.tolist() == [True, False, True, False]
 
 
 def test_popularity_without_positives_is_refused():

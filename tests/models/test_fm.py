@@ -135,9 +135,8 @@ def test_loss_reaches_every_parameter(kind, settings):
 def test_stored_models_come_back_with_their_features(kind, settings, tmp_path):
     model = drawn(kind, **settings)
     ids = {"users": Vocabulary(range(3)), "items": Vocabulary(range(4))}
-    sizes = {"n_users": 3, "n_items": 4, "n_factors": 5}
-    save_model(model, tmp_path, settings=sizes | settings, **ids)
-    loaded = load_model(tmp_path, kind).model
+    save_model(tmp_path, model, **ids)
+    loaded = load_model(tmp_path).model
     assert torch.equal(loaded.score_users(EVERYONE), model.score_users(EVERYONE))
     assert torch.equal(loaded(*ALL), model(*ALL))
 

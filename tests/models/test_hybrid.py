@@ -134,8 +134,8 @@ def test_one_batch_can_be_learned_by_heart(kind):
 def test_stored_and_loaded_models_give_the_same_scores(kind, settings, tmp_path):
     model = bold(make(kind, settings))
     ids = {"users": Vocabulary(range(N_USERS)), "items": Vocabulary(range(N_ITEMS))}
-    save_model(model, tmp_path, settings=model.settings(), **ids)
-    loaded = load_model(tmp_path, kind).model
+    save_model(tmp_path, model, **ids)
+    loaded = load_model(tmp_path).model
     assert torch.equal(loaded.score_users(EVERYONE), model.score_users(EVERYONE))
     stored = loaded.settings()
     for name, value in model.settings().items():

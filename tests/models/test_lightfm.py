@@ -173,9 +173,8 @@ def test_scores_of_users_in_training_hide_factors_of_the_users_alone():
 def test_stored_models_come_back_with_their_features(settings, tmp_path):
     model = drawn(**settings)
     ids = {"users": Vocabulary(range(3)), "items": Vocabulary(range(4))}
-    sizes = {"n_users": 3, "n_items": 4, "n_factors": 5}
-    save_model(model, tmp_path, settings=sizes | settings, **ids)
-    loaded = load_model(tmp_path, LightFM).model
+    save_model(tmp_path, model, **ids)
+    loaded = load_model(tmp_path).model
     assert torch.equal(loaded.item_side.features, model.item_side.features)
     assert torch.equal(loaded.score_users(EVERYONE), model.score_users(EVERYONE))
 

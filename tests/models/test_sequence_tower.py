@@ -46,12 +46,12 @@ def test_user_vector_is_the_weighted_sum_of_the_latest_items():
     expected = torch.stack(
         [weight[0] * table[3] + weight[1] * table[1], weight[0] * table[0], 0 * table[0]]
     )
-    torch.testing.assert_close(model.user_vectors(model.latest), expected)
+    torch.testing.assert_close(model.past_vectors(model.latest), expected)
 
 
 def test_scores_are_products_with_the_items_and_their_bias():
     model = tower()
-    vectors, table = model.user_vectors(model.latest), model.item_factors.weight
+    vectors, table = model.past_vectors(model.latest), model.item_factors.weight
     for user in range(3):
         for item in range(4):
             expected = vectors[user] @ table[item] + model.item_bias[item]

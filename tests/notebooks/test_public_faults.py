@@ -238,7 +238,7 @@ def check_beats_baseline(model):
 
 def test_model_with_the_lowest_training_loss_is_caught_by_the_baseline():
     memorizer, history = train()
-    guess = evaluate_ratings(GlobalMean().fit(*TRAIN), TRAIN).mse
+    guess = evaluate_ratings(GlobalMean(*SIZES).fit(*TRAIN), TRAIN).mse
     assert history.train_loss[-1] < guess / 2
     with pytest.raises(AssertionError):
         check_beats_baseline(memorizer)
@@ -294,7 +294,8 @@ def test_the_published_numbers_are_faked_on_the_published_data():
     seed_everything(0)
     model = DotProductBias(610, 9_724, y_range=(0, 5.5))
     history = fit(model, rating_tensors(own_train), n_epochs=4, make_optimizer=_adam)
-    guess = evaluate_ratings(GlobalMean().fit(*rating_tensors(own_train)), rating_tensors(right))
+    mean = GlobalMean(610, 9_724).fit(*rating_tensors(own_train))
+    guess = evaluate_ratings(mean, rating_tensors(right))
     assert guess.mse == pytest.approx(1.1, abs=0.05)
     assert history.train_loss == pytest.approx([0.9081, 0.4274, 0.2337, 0.1822], abs=0.02)
     assert 1.6 < mean_loss(model, rating_tensors(own_valid)) < 1.85

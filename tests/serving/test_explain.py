@@ -13,6 +13,7 @@ from nbhelpers.models.als import ALS, IALS
 from nbhelpers.models.baselines import Popularity
 from nbhelpers.models.item_item import EASE, ItemKNN
 from nbhelpers.models.matrix_factorization import MatrixFactorization
+from nbhelpers.models.ncf import GMF
 from nbhelpers.serving.explain import explain, explain_by_removal
 from nbhelpers.serving.fold_in import fold_in_users
 from nbhelpers.serving.ridge import Ridge
@@ -190,9 +191,37 @@ def test_removal_needs_something_to_keep():
         explain_by_removal(Either, 102, positives=[101], items=ITEMS)
 
 
-def test_a_model_that_cannot_fold_in_cannot_be_explained():
-    with pytest.raises(ValueError, match="cannot fold in new users"):
-        explain(Popularity().fit(TRAIN), 102, positives=POSITIVES, items=ITEMS)
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (Popularity().fit(TRAIN), "Popularity folds in new users and has no explain"),
+        (GMF(N_USERS, N_ITEMS, 3), "GMF cannot fold in new users"),
+    ],
+    ids=["folds in", "does not"],
+)
+def test_a_model_that_cannot_explain_itself_is_told_another_way(model, message):
+    with pytest.raises(ValueError, match=message):
+        explain(model, 102, positives=POSITIVES, items=ITEMS)
+
+
+@pytest.mark.parametrize("name", ["ease", "als"])
+def test_a_ridge_for_a_model_that_explains_itself_is_refused(name):
+    with pytest.raises(ValueError, match="explains itself: leave ridge out"):
+        explain(MODELS[name], 102, positives=POSITIVES, items=ITEMS, ridge=Ridge())
+
+
+def test_any_model_with_explain_is_asked_for_its_parts():
+    class Halves:
+        def score_users(self, user_idx):
+            raise NotImplementedError
+
+        def explain(self, item_idx, interactions):
+            assert interactions.indices.tolist() == [1, 4, 7]
+            return torch.tensor([item_idx, 0.5, 1.5])
+
+    explanation = explain(Halves(), 102, positives=POSITIVES, items=ITEMS)
+    assert by_id(explanation) == {101: 2.0, 107: 1.5, 104: 0.5}
+    assert (explanation.score, explanation.rest) == (4.0, 0.0)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -13,7 +13,7 @@ from nbhelpers.models.dot_product import DotProductBias
 from nbhelpers.models.item_item import EASE, ItemKNN
 from nbhelpers.models.matrix_factorization import MatrixFactorization
 from nbhelpers.models.metric_learning import MetricLearning
-from nbhelpers.models.ncf import GMF
+from nbhelpers.models.ncf import MLP
 from nbhelpers.models.two_tower import TwoTower
 from nbhelpers.serving.fold_in import fold_in_user, fold_in_users
 from nbhelpers.serving.ridge import Ridge
@@ -236,7 +236,7 @@ def test_the_model_keeps_its_weights_and_its_mode():
     before = {name: value.clone() for name, value in model.state_dict().items()}
     first = fold_in_users(model, likes([1, 4])).score_users(torch.tensor([0]))
     second = fold_in_users(model, likes([1, 4])).score_users(torch.tensor([0]))
-    assert torch.equal(first, second), "no dropout"
+    torch.testing.assert_close(first, second)  # no dropout
     assert model.training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert not first.requires_grad
@@ -245,12 +245,11 @@ def test_the_model_keeps_its_weights_and_its_mode():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (Popularity().fit(training()), "Popularity cannot fold in new users"),
         (EASE(), "EASE is not fitted: call fit first"),
-        (GMF(N_USERS, N_ITEMS, 3), "GMF cannot fold in new users"),
+        (MLP(N_USERS, N_ITEMS, 3), "MLP cannot fold in new users"),
         (DotProductBias(N_USERS, N_ITEMS, 3), "DotProductBias cannot fold in new users"),
     ],
-    ids=["popularity", "unfitted", "gmf", "ratings"],
+    ids=["unfitted", "mlp", "ratings"],
 )
 def test_other_models_are_refused(model, message):
     with pytest.raises(ValueError, match=message):
@@ -303,3 +302,68 @@ def test_a_ridge_out_of_range_is_refused(ridge):
 def test_wrong_item_ids_are_named(item_ids, error, message):
     with pytest.raises(error, match=message):
         fold_in_user(factorization(), item_ids, items=ITEMS)
+
+
+def test_popularity_gives_new_users_what_it_gives_everybody():
+    model = Popularity().fit(training())
+    folded = fold_in_users(model, likes([1], []))
+    expected = model.score_users(torch.tensor([0, 1]))
+    torch.testing.assert_close(folded.score_users(torch.tensor([0, 1])), expected)
+
+
+@pytest.mark.parametrize("model", [EASE(), ALS(3)], ids=["ease", "als"])
+def test_a_ridge_for_a_model_that_folds_in_itself_is_refused(model):
+    with pytest.raises(ValueError, match="folds in new users itself: leave ridge out"):
+        fold_in_users(model.fit(training()), likes([1]), ridge=Ridge())
+
+
+def test_any_model_with_fold_in_is_asked_for_it():
+    class Folding:
+        def score_users(self, user_idx):
+            raise NotImplementedError
+
+        def fold_in(self, interactions):
+            return interactions.n_users, "users taken in"
+
+    assert fold_in_users(Folding(), likes([1], [2])) == (2, "users taken in")
+
+
+def test_any_model_with_vectors_and_sizes_goes_by_the_ridge():
+    class Vectors:
+        n_users, n_items = 2, 3
+        users, items = torch.tensor([[1.0], [3.0]]), torch.tensor([[1.0], [2.0], [0.0]])
+        trained_users, trained_items = (
+            torch.tensor([False, True]),
+            torch.tensor([True, True, False]),
+        )
+
+        def score_users(self, user_idx):
+            return self.users[user_idx] @ self.items.T
+
+        def user_vectors(self, user_idx):
+            return self.users[user_idx]
+
+        def item_vectors(self, item_idx):
+            return self.items[item_idx]
+
+    folded = fold_in_users(Vectors(), likes([], n_items=3))
+    assert folded.score_users(torch.tensor([0])).tolist() == [[3.0, 6.0, 0.0]], "of user 1 alone"
+    assert folded.trained_items.tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    "model", [EASE(reg=1.0), ItemKNN(), ALS(3, generator=generator())], ids=["ease", "knn", "als"]
+)
+def test_items_that_nobody_had_in_training_are_not_listed(model):
+    train = Interactions([0, 0, 1, 2], [0, 1, 0, 1], n_users=3, n_items=4)
+    frame = fold_in_user(model.fit(train), [10], items=Vocabulary([10, 11, 12, 13]))
+    assert frame["item_id"].tolist() == [11]
+
+
+@pytest.mark.parametrize("model", [EASE(), ALS(3)], ids=["ease", "als"])
+def test_other_items_of_the_same_number_are_refused(model):
+    pairs = pd.DataFrame({"user_id": [1, 2], "item_id": [100, 101]})
+    train = Interactions.from_frame(pairs, users=Vocabulary([1, 2]), items=ITEMS)
+    other = Vocabulary(range(200, 200 + N_ITEMS))
+    with pytest.raises(ValueError, match="was trained on other item ids"):
+        fold_in_user(model.fit(train), [200], items=other)

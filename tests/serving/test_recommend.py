@@ -440,6 +440,10 @@ def test_seen_of_another_catalog_is_refused(trained):
     other_users = Interactions([0], [0], users=users, items=ITEMS)
     with pytest.raises(ValueError, match="trained on other user ids"):
         recommend(trained, 10, seen=other_users)
+    with pytest.raises(ValueError, match="trained on other user ids"):
+        scores_by_item(trained, 10, users=users, items=ITEMS)
+    with pytest.raises(ValueError, match="5 items were trained on, got 6"):
+        scores_by_user(trained, 1, users=USERS, items=items)
 
 
 @pytest.mark.parametrize("kind", [EASE, ItemKNN, Popularity, ALS])

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
+from nbhelpers.core.folded import FoldedVectors
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.serving.approximate_index import ApproximateIndex
@@ -221,3 +222,13 @@ def test_parameters_may_be_asked_and_nothing_given_is_changed(seen):
 def test_bad_requests_for_lists_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         neighbor_lists(VECTORS, torch.tensor([0]), **settings)
+
+
+def test_a_model_with_vectors_may_stand_for_them(seen):
+    model = FoldedVectors(VECTORS[:4], VECTORS)
+    pd.testing.assert_frame_equal(
+        similar_items(model, 102, items=seen), similar_items(VECTORS, 102, items=seen)
+    )
+    pd.testing.assert_frame_equal(
+        similar_users(model, 20, users=seen), similar_users(VECTORS[:4], 20, users=seen)
+    )

@@ -44,8 +44,8 @@ def plot_surface(table: pd.DataFrame, *, title: str, label: str, ax: Axes | None
     ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=ORANGE, linewidth=3))
     ax.set_xticks(range(table.shape[1]), _plain(table.columns))
     ax.set_yticks(range(len(table)), _plain(table.index))
-    names = {"xlabel": table.columns.name, "ylabel": table.index.name, "title": title}
-    ax.set(**{place: literal(name) for place, name in names.items()})
+    ax.set(xlabel=literal(table.columns.name), ylabel=literal(table.index.name))
+    ax.set_title(literal(title))
     plt.colorbar(image, ax=ax, label=literal(label))
     return ax
 
@@ -162,17 +162,17 @@ def plot_factor_map(
     ValueError
         If the points are not two columns, or the labels are not as many.
     """
-    places = np.asarray(points)
-    if places.ndim != 2 or places.shape[1] != 2 or len(labels) != len(places):
-        raise ValueError(f"needed (n, 2) points and n labels, got {places.shape}, {len(labels)}")
+    positions = np.asarray(points)
+    if positions.ndim != 2 or positions.shape[1] != 2 or len(labels) != len(positions):
+        raise ValueError(f"needed (n, 2) points and n labels, got {positions.shape}, {len(labels)}")
     ax = new_axes(ax, size=(8, 8))
-    ax.scatter(places[:, 0], places[:, 1], s=12, color=BLUE)
+    ax.scatter(positions[:, 0], positions[:, 1], s=12, color=BLUE)
     ax.set(xlabel=literal(xlabel), ylabel=literal(ylabel), title=literal(title))
     ax.margins(0.12)
     figure_of(ax).draw_without_rendering()
-    pixels = ax.transData.transform(places)
+    pixels = ax.transData.transform(positions)
     taken: list[BboxBase] = [Bbox([pixel - 2, pixel + 2]) for pixel in pixels]  # the points
-    for (x, y), label in zip(places, labels, strict=True):
+    for (x, y), label in zip(positions, labels, strict=True):
         _write_beside(ax, (float(x), float(y)), label, taken)
     return ax
 
@@ -190,11 +190,11 @@ def plot_course_map(ax: Axes | None = None) -> Axes:
     """
     ax = new_axes(ax, size=(8.4, 2.6))
     last = len(STAGES) - 1
-    for place, (stage, folder) in enumerate(STAGES.items()):
-        ax.add_patch(Rectangle((place - 0.42, -0.13), 0.84, 0.26, fill=False, edgecolor=BLUE))
-        ax.text(place, 0, stage, ha="center", va="center", fontsize=8, weight="bold")
-        ax.text(place, -0.17, folder, ha="center", va="top", fontsize=8, family="monospace")
-    ways = [((place + 0.42, 0.0), (place + 0.58, 0.0), 0.0, BLUE) for place in range(last)]
+    for position, (stage, folder) in enumerate(STAGES.items()):
+        ax.add_patch(Rectangle((position - 0.42, -0.13), 0.84, 0.26, fill=False, edgecolor=BLUE))
+        ax.text(position, 0, stage, ha="center", va="center", fontsize=8, weight="bold")
+        ax.text(position, -0.17, folder, ha="center", va="top", fontsize=8, family="monospace")
+    ways = [((x + 0.42, 0.0), (x + 0.58, 0.0), 0.0, BLUE) for x in range(last)]
     ways += [((1, 0.13), (4, 0.13), -0.25, ORANGE), ((last, -0.3), (0, -0.3), -0.15, GREEN)]
     for start, end, bend, color in ways:
         style = {"arrowstyle": "-|>", "connectionstyle": f"arc3,rad={bend}", "shrinkA": 0}
@@ -206,11 +206,11 @@ def plot_course_map(ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _write_beside(ax: Axes, place: tuple[float, float], label: str, taken: list[BboxBase]) -> None:
+def _write_beside(ax: Axes, point: tuple[float, float], label: str, taken: list[BboxBase]) -> None:
     """Label at the first of four corners of its point where nothing else is, or none."""
     for dx, dy, side in ((3, 2, "left"), (-3, 2, "right"), (3, -8, "left"), (-3, -8, "right")):
         offset = {"xytext": (dx, dy), "textcoords": "offset points", "ha": side}
-        note = ax.annotate(literal(label, longest=80), place, fontsize=7, **offset)  # type: ignore[arg-type]
+        note = ax.annotate(literal(label, longest=80), point, fontsize=7, **offset)  # type: ignore[arg-type]
         box = note.get_window_extent()
         inside = ax.bbox.x0 <= box.x0 and box.x1 <= ax.bbox.x1
         if inside and not any(box.overlaps(other) for other in taken):
