@@ -52,7 +52,7 @@ def side_of(
     if size < 1:
         raise ValueError(f"n_{name}s must be at least 1, got {size}")
     checked_indices(indices, name=f"{name}_idx", size=size)
-    return size
+    return int(size)  # NumPy's integers overflow in products of sizes, and JSON has none
 
 
 def require_same_ids(

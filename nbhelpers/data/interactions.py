@@ -242,11 +242,23 @@ class Interactions:
         return None if self._item_metadata is None else self._item_metadata.copy()
 
     def items_of(self, user_idx: int) -> Indices:
-        """Items of a user in ascending order: a view, not a copy."""
+        """Items of a user in ascending order: a view, not a copy.
+
+        Examples
+        --------
+        >>> Interactions([0, 1, 0], [2, 1, 0]).items_of(0).tolist()
+        [0, 2]
+        """
         return row(self.indptr, self.indices, user_idx, name="user_idx")
 
     def users_of(self, item_idx: int) -> Indices:
-        """Users of an item in ascending order: a view, not a copy."""
+        """Users of an item in ascending order: a view, not a copy.
+
+        Examples
+        --------
+        >>> Interactions([0, 1, 0], [1, 1, 0]).users_of(1).tolist()
+        [0, 1]
+        """
         return row(*self._by_item, item_idx, name="item_idx")
 
     @cached_property
@@ -293,7 +305,13 @@ class Interactions:
         return self.timestamps
 
     def pairs(self) -> tuple[Tensor, Tensor]:
-        """All pairs, by user and then by item: two int64 tensors, each (n_positives,)."""
+        """All pairs, by user and then by item: two int64 tensors, each (n_positives,).
+
+        Examples
+        --------
+        >>> Interactions([1, 0, 0], [0, 1, 0]).pairs()
+        (tensor([0, 0, 1]), tensor([0, 1, 0]))
+        """
         return self.pairs_at(torch.arange(len(self)))
 
     def pairs_at(self, positions: Tensor) -> tuple[Tensor, Tensor]:
@@ -359,6 +377,11 @@ class Interactions:
         Returns
         -------
         Tensor of bool, of the common shape
+
+        Examples
+        --------
+        >>> Interactions([0, 1], [1, 0]).contains(torch.tensor([0]), torch.tensor([0, 1]))
+        tensor([False,  True])
         """
         users, items = torch.broadcast_tensors(user_idx, item_idx)
         rows = checked_indices(users.flatten(), name="user_idx", size=self.n_users)
@@ -376,6 +399,11 @@ class Interactions:
         Returns
         -------
         Tensor of bool, shape (batch, n_items)
+
+        Examples
+        --------
+        >>> Interactions([0, 1], [1, 0]).dense(torch.tensor([1]))
+        tensor([[ True, False]])
         """
         rows = checked_indices(user_idx, name="user_idx", size=self.n_users)
         mask = dense_rows(self.indptr, self.indices, rows, n_columns=self.n_items)
@@ -455,7 +483,14 @@ class Interactions:
             raise ModelFileError(f"{folder} cannot be loaded: {error}") from error
 
     def head(self, n: int = 5) -> pd.DataFrame:
-        """The first pairs by user and then by item, as ``to_frame`` shows them."""
+        """The first pairs by user and then by item, as ``to_frame`` shows them.
+
+        Examples
+        --------
+        >>> Interactions([1, 0], [0, 1]).head(1)
+           user_idx  item_idx
+        0         0         1
+        """
         return self._frame(0, min(n, len(self)))
 
     def tail(self, n: int = 5) -> pd.DataFrame:
@@ -472,7 +507,14 @@ class Interactions:
         return frame
 
     def to_scipy(self) -> csr_matrix:
-        """A SciPy matrix of float32 ones, shape (n_users, n_items); a copy, free to change."""
+        """A SciPy matrix of float32 ones, shape (n_users, n_items); a copy, free to change.
+
+        Examples
+        --------
+        >>> Interactions([0, 1], [1, 0]).to_scipy().toarray()
+        array([[0., 1.],
+               [1., 0.]], dtype=float32)
+        """
         return self._scipy(np.ones(len(self), dtype=np.float32))
 
     def weighted_scipy(self) -> csr_matrix:
@@ -576,6 +618,11 @@ class Interactions:
         ------
         ValueError
             If users or items differ, or only one of the two has weights (or timestamps).
+
+        Examples
+        --------
+        >>> Interactions([0, 1], [0, 1]) | Interactions([0, 1], [1, 0])
+        Interactions(2 users, 2 items, 4 positives)
         """
         sizes = (self.n_users, other.n_users), (self.n_items, other.n_items)
         require_same_ids(self.users, other.users, sizes=sizes[0], name="user")

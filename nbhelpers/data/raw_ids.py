@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,17 +42,17 @@ def checked_ids(ids: Iterable[Any], *, known: pd.Index[Any] | None = None) -> pd
         If an id is missing, they are neither all whole numbers nor all text, a number is not
         exact, or they are of another type than ``known``; the message names both types.
     """
-    beside = "" if known is None else f", and the vocabulary holds {_type(known)}"
     values = _series(ids)
+    name = values.name if isinstance(values.name, str) else "ids"
+    beside = "" if known is None else f", and the vocabulary holds {_type(known)}"
     n_missing = int(values.isna().sum())
     if n_missing:
         raise ValueError(
-            f"an id is missing (NaN) in {n_missing:,} of {len(values):,} rows: drop or repair "
-            "them first"
+            f"{name}: an id is missing (NaN) in {n_missing:,} of {len(values):,} rows, drop or "
+            "repair them first"
         )
-    index: pd.Index[Any] = pd.Index(_integers_or_text(values, beside))
+    index: pd.Index[Any] = pd.Index(_integers_or_text(values, name, beside))
     if known is not None and len(index) and is_text(index) != is_text(known):
-        name = values.name if isinstance(values.name, str) else "ids"
         raise ValueError(
             f"{name} must have the type of the vocabulary, got {_type(index)}{beside}: read both "
             "as one type, since '007' and 7 may be one id or two"
@@ -104,6 +104,27 @@ def refuse_twins_of(
         raise ValueError(_twins(unknown[first], known[at[first]]))
 
 
+def refuse_same_words(words: Sequence[str], *, what: str) -> None:
+    """Refuse words that differ only in upper and lower case, or in what nobody sees.
+
+    Parameters
+    ----------
+    words : sequence of str
+        None twice.
+    what : str
+        What the message calls them.
+
+    Raises
+    ------
+    ValueError
+    """
+    index = pd.Index(list(words), dtype=object)
+    folded = visible_form(index).str.casefold()
+    twins = index[folded.duplicated(keep=False)]
+    if len(twins):
+        raise ValueError(f"{what} must differ in more than case or blanks, got {first_of(twins)}")
+
+
 def visible_form(ids: pd.Index[Any]) -> pd.Index[Any]:
     """Text without invisible characters and outer blanks, in one normal form.
 
@@ -152,7 +173,9 @@ def _series(ids: Iterable[Any]) -> pd.Series[Any]:
     return column
 
 
-def _integers_or_text(values: pd.Series[Any], beside: str) -> NDArray[Any] | pd.Series[Any]:
+def _integers_or_text(
+    values: pd.Series[Any], name: str, beside: str
+) -> NDArray[Any] | pd.Series[Any]:
     """Values as a NumPy integer dtype or as text."""
     if not len(values):
         return np.zeros(0, dtype=np.int64)
@@ -162,22 +185,22 @@ def _integers_or_text(values: pd.Series[Any], beside: str) -> NDArray[Any] | pd.
     if kind == "string":
         return values if values.dtype in (object, "str") else values.astype(str)
     if kind in ("integer", "floating", "mixed-integer-float"):
-        return _whole_numbers(values, kind, beside)
-    raise ValueError(_neither(values, kind) + beside)
+        return _whole_numbers(values, name, beside)
+    raise ValueError(f"{name} {_neither(values, kind)}{beside}")
 
 
-def _whole_numbers(values: pd.Series[Any], kind: str, beside: str) -> NDArray[Any]:
+def _whole_numbers(values: pd.Series[Any], name: str, beside: str) -> NDArray[Any]:
     """Numbers of any type as integers."""
     exact = values.infer_objects().to_numpy()
     if exact.dtype.kind in "iu":
         return exact
-    if kind == "integer":
-        raise ValueError(f"ids must fit 64 bits, got {values.max()}: write them as text")
+    if pd.api.types.infer_dtype(values) == "integer":
+        raise ValueError(f"{name} must fit 64 bits, got {values.max()}: write them as text")
     floats = values.to_numpy(dtype=np.float64)
     wrong = floats[(np.floor(floats) != floats) | ~(np.abs(floats) <= EXACT_FLOAT)]
     if wrong.size:
         raise ValueError(
-            f"ids must be whole numbers or text, and floats are exact up to 2**53 only, got "
+            f"{name} must be whole numbers or text, and floats are exact up to 2**53 only, got "
             f"{wrong.size:,} other floats, e.g. {first_of(wrong)}{beside}: read the column as "
             "integers or text"
         )
@@ -192,7 +215,7 @@ def _neither(values: pd.Series[Any], kind: str) -> str:
     shown = ", ".join(f"{value!r:.40}" for value in firsts[:3])
     kind = "mixed" if kind.startswith("mixed") and len(firsts) > 1 else kind
     return (
-        f"ids must be whole numbers or text, all of one type: convert the column first, for "
+        f"must be whole numbers or text, all of one type: convert the column first, for "
         f"example with astype(str), got {kind} ones ({found}), e.g. {shown}"
     )
 

@@ -52,8 +52,9 @@ def test_everything_comes_back(plays, tmp_path):
 
 
 def test_what_is_not_there_stays_so(tmp_path):
-    Interactions([0], [1], n_users=2, n_items=4).save(str(tmp_path / "deep" / "folder"))
-    again = Interactions.load(str(tmp_path / "deep" / "folder"))
+    folder = str(tmp_path / "deep" / "folder")
+    Interactions([0], [1], n_users=np.int64(2), n_items=np.int32(4)).save(folder)
+    again = Interactions.load(folder)
     assert again.weights is again.timestamps is again.users is again.item_metadata is None
     assert (again.n_users, again.n_items, again.items_of(0).tolist()) == (2, 4, [1])
 

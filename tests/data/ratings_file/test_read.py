@@ -326,6 +326,7 @@ def test_rating_range_must_rise(low_to_high):
 BAD_COLUMNS = {
     "ids with halves": ("user_id", [1.0, 2.5], r"row 2, column user_id: 2\.5 is not a whole"),
     "ids beyond float": ("user_id", [1.0, 1e17], "1e.17 is not a whole number"),
+    "ids just beyond float": ("user_id", [1.0, 2.0**53 + 2], "9007199254740994.0 is not a whole"),
     "ids missing": ("user_id", [1.0, None], "row 2, column user_id: the value is missing"),
     "ids missing, text": ("item_id", ["a", None], "row 2, column item_id: the value is missing"),
     "ids empty text": ("item_id", ["a", ""], "row 2, column item_id: the value is missing"),
@@ -353,6 +354,11 @@ def test_bad_frame_is_refused_with_a_reason(name):
     frame = pd.DataFrame({"user_id": [1, 2], "item_id": [1, 2]}).assign(**{column: values})
     with pytest.raises(InvalidRatingsError, match=message):
         check_ratings(frame)
+
+
+def test_the_largest_float_that_is_exact_is_an_id():
+    frame = pd.DataFrame({"user_id": [1.0, 2.0**53], "item_id": [1, 2]})
+    assert check_ratings(frame)["user_id"].tolist() == [1, 2**53]
 
 
 def test_frame_without_rows_is_refused():
