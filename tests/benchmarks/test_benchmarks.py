@@ -221,3 +221,13 @@ def test_collie_benchmarks_do_the_same_work_in_every_case(collie, monkeypatch, n
     module = importlib.import_module(f"tests.benchmarks.bench_{name}")
     benchmark = module.benchmark()
     assert len(measure(benchmark, n_rounds=1)) == len(benchmark.cases)
+
+
+def test_als_benchmark_does_the_same_work_as_the_library(monkeypatch):
+    from tests.benchmarks import bench_als
+
+    ratings = make_ratings(n_users=60, n_items=80, n_ratings=1_000, rng=0).ratings
+    monkeypatch.setattr(bench_als, "load_ratings", lambda: ratings)
+    monkeypatch.setattr(bench_als, "N_FACTORS", 4)
+    monkeypatch.setattr(bench_als, "N_SWEEPS", 20)
+    assert len(measure(bench_als.benchmark(), n_rounds=1)) == 6
