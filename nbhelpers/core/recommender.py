@@ -103,7 +103,7 @@ def scores_of(model: Recommender, user_idx: Tensor, *, n_items: int) -> Tensor:
         If the scores are not finite, or not one for each item.
     """
     with evaluation_mode(model):
-        scores = model.score_users(user_idx.to(_device(model)))
+        scores = model.score_users(user_idx.to(device_of(model)))
     return _checked(scores, user_idx, n_items)
 
 
@@ -157,8 +157,8 @@ def evaluation_mode(model: object) -> Iterator[None]:
             module.training = mode
 
 
-def _device(model: object) -> torch.device:
-    """Where a model computes: that of its first tensor, or what it says itself."""
+def device_of(model: object) -> torch.device:
+    """Where a model computes: the device of its first tensor, or the one that it names itself."""
     if isinstance(model, nn.Module):
         for tensor in chain(model.parameters(), model.buffers()):
             return tensor.device
