@@ -15,8 +15,8 @@ Ints = NDArray[np.int64]
 Indices = NDArray[np.int32] | NDArray[np.int64]
 
 
-def compress(rows: Ints, columns: Ints, *, n_rows: int, n_columns: int) -> tuple[Ints, Indices]:
-    """Row starts and sorted columns of pairs in any order, read-only.
+def pair_keys(rows: Ints, columns: Ints, *, n_rows: int, n_columns: int) -> Ints:
+    """Number of each cell of the matrix, counted row by row from 0.
 
     Parameters
     ----------
@@ -26,28 +26,62 @@ def compress(rows: Ints, columns: Ints, *, n_rows: int, n_columns: int) -> tuple
 
     Returns
     -------
-    indptr : ndarray of int64, shape (n_rows + 1,)
-    indices : ndarray of int32 (int64 from 2**31 columns on), shape (n_pairs,)
+    ndarray of int64, shape (n_pairs,)
 
     Raises
     ------
     ValueError
-        If a pair comes twice.
+        If the matrix has more cells than 64 bits can number.
     """
-    keys = np.sort(rows * n_columns + columns)
-    repeated = keys[1:][keys[1:] == keys[:-1]]
-    if repeated.size:
-        user, item = divmod(int(repeated[0]), n_columns)
-        raise ValueError(
-            f"{repeated.size:,} of {len(keys):,} pairs repeat another one, e.g. user_idx {user} "
-            f"with item_idx {item}: drop them first, "
-            f"frame.drop_duplicates(['user_id', 'item_id'])"
-        )
-    indptr = np.zeros(n_rows + 1, dtype=np.int64)
-    np.cumsum(np.bincount(rows, minlength=n_rows), out=indptr[1:])
+    if n_rows * n_columns >= 2**63:
+        raise ValueError(f"fewer than 2**63 cells can be numbered, got {n_rows:,} x {n_columns:,}")
+    return rows * n_columns + columns
+
+
+def sort_with_order(keys: Ints) -> tuple[Ints, Ints]:
+    """Keys in ascending order, and where each was before; equal ones keep their order.
+
+    NumPy sorts plain integers several times faster than it finds their order. So each position
+    is written into the low bits of its key, wherever both fit into 63 bits.
+
+    Parameters
+    ----------
+    keys : ndarray of int64, shape (n,)
+        At least 0.
+
+    Returns
+    -------
+    sorted_keys, order : ndarray of int64, shape (n,)
+    """
+    n_bits = len(keys).bit_length()
+    if int(keys.max(initial=0)).bit_length() + n_bits > 63:
+        order = np.argsort(keys, kind="stable")
+        return keys[order], order
+    packed = keys << n_bits
+    packed |= np.arange(len(keys))
+    packed.sort()
+    order = packed & ((1 << n_bits) - 1)
+    packed >>= n_bits
+    return packed, order
+
+
+def compress(keys: Ints, *, n_rows: int, n_columns: int) -> tuple[Ints, Indices]:
+    """Row starts and sorted columns of the cells that are not zero, read-only.
+
+    Parameters
+    ----------
+    keys : ndarray of int64, shape (n_pairs,)
+        Of ``pair_keys``, ascending, none twice.
+    n_rows, n_columns : int
+
+    Returns
+    -------
+    indptr : ndarray of int64, shape (n_rows + 1,)
+    indices : ndarray of int32 (int64 from 2**31 columns on), shape (n_pairs,)
+    """
+    indptr = np.searchsorted(keys, np.arange(n_rows + 1) * n_columns)
     narrow = np.int32 if n_columns <= np.iinfo(np.int32).max else np.int64
-    indices = (keys % n_columns).astype(narrow)
-    return frozen(indptr), frozen(indices)
+    return frozen(indptr), frozen((keys % n_columns).astype(narrow))
 
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:
@@ -110,11 +144,29 @@ def dense_rows(indptr: Ints, indices: Indices, rows: Ints, *, n_columns: int) ->
     ndarray of bool, shape (n, n_columns)
     """
     counts = indptr[rows + 1] - indptr[rows]
-    ends = np.cumsum(counts)
-    positions = np.arange(counts.sum()) + np.repeat(indptr[rows] - ends + counts, counts)
     mask = np.zeros((len(rows), n_columns), dtype=np.bool_)
-    mask[np.repeat(np.arange(len(rows)), counts), indices[positions]] = True
+    columns = indices[positions_of_rows(indptr, rows)]
+    mask[np.repeat(np.arange(len(rows)), counts), columns] = True
     return mask
+
+
+def positions_of_rows(indptr: Ints, rows: Ints) -> Ints:
+    """Positions in ``indices`` of all pairs of some rows, row after row.
+
+    Parameters
+    ----------
+    indptr : ndarray
+    rows : ndarray of int64, shape (n,)
+        A row may come twice.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_pairs_of_rows,)
+    """
+    counts = indptr[rows + 1] - indptr[rows]
+    ends = np.cumsum(counts)
+    positions: Ints = np.arange(counts.sum()) + np.repeat(indptr[rows] - ends + counts, counts)
+    return positions
 
 
 def has_pairs(indptr: Ints, indices: Indices, rows: Ints, columns: Ints) -> NDArray[np.bool_]:

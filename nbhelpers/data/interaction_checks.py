@@ -6,10 +6,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from nbhelpers.core.checks import checked_indices, first_of
+from nbhelpers.core.checks import (
+    checked_indices,
+    checked_timestamps,
+    checked_weights,
+    first_of,
+)
 from nbhelpers.data.vocabulary import Vocabulary, align_metadata
 
 
@@ -71,6 +76,136 @@ def require_same_ids(
         raise ValueError(f"both must have the same {name}s, got {sizes[0]:,} and {sizes[1]:,}")
     if first is not None and second is not None and not first.ids.equals(second.ids):
         raise ValueError(f"both must have the same {name}s, but their vocabularies differ")
+
+
+def require_same_columns(first: object | None, second: object | None, *, name: str) -> None:
+    """Refuse two matrices of which only one has weights (or timestamps).
+
+    Parameters
+    ----------
+    first, second : ndarray or None
+    name : {"weights", "timestamps"}
+
+    Raises
+    ------
+    ValueError
+    """
+    if (first is None) != (second is None):
+        without = "first" if first is None else "second"
+        raise ValueError(
+            f"the {without} of the two has no {name}, the other has: build both with {name}, "
+            f"or both without"
+        )
+
+
+def weights_of_pairs(
+    values: ArrayLike | Tensor | None, *, n_rows: int
+) -> NDArray[np.float32] | None:
+    """Weights as float32, one for each row, or None if there are none; see ``checked_weights``."""
+    return None if values is None else _one_each(checked_weights(values), n_rows, "weight")
+
+
+def timestamps_of_pairs(
+    values: ArrayLike | Tensor | None, *, n_rows: int
+) -> NDArray[np.int64] | None:
+    """Timestamps, one for each row, or None if there are none; see ``checked_timestamps``."""
+    return None if values is None else _one_each(checked_timestamps(values), n_rows, "timestamp")
+
+
+def column_of(frame: pd.DataFrame, column: str | None, *, name: str) -> pd.Series[Any] | None:
+    """A column of a frame by its name, or None where no name is given.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    column : str, optional
+    name : {"weights", "timestamps"}
+        The parameter that names the column.
+
+    Returns
+    -------
+    Series or None
+
+    Raises
+    ------
+    ValueError
+        If there is no such column.
+    """
+    if column is None:
+        return None
+    if not isinstance(column, str):
+        raise ValueError(f"{name} must be the name of a column, got {type(column).__name__}")
+    if column not in frame.columns:
+        raise ValueError(f"{name}={column!r} names no column, there are {list(frame.columns)}")
+    values: pd.Series[Any] = frame[column]
+    return values
+
+
+def positions_in(which: ArrayLike | Tensor, *, n: int) -> NDArray[np.int64]:
+    """Positions that a mask or an array of positions asks for.
+
+    Parameters
+    ----------
+    which : array or Tensor, of bool, shape (n,), or of int, shape (n_wanted,)
+    n : int
+        How many there are.
+
+    Returns
+    -------
+    ndarray of int64
+
+    Raises
+    ------
+    ValueError
+        If the mask has another length, a position is out of range or comes twice, or ``which``
+        is neither.
+    """
+    array = np.asarray(which.detach().cpu() if isinstance(which, Tensor) else which)
+    if array.dtype == np.bool_:
+        if array.shape != (n,):
+            raise ValueError(f"a mask must have the shape ({n},), got {array.shape}")
+        return np.flatnonzero(array)
+    if array.shape == (0,):  # an empty list, which NumPy takes for floats
+        return np.zeros(0, dtype=np.int64)
+    positions = checked_indices(array, name="positions", size=n)
+    n_repeated = len(positions) - len(np.unique(positions))
+    if n_repeated:
+        raise ValueError(f"positions must differ, got {n_repeated:,} repeated ones")
+    return positions
+
+
+def subset_of_users(
+    rows: NDArray[np.int64], users: Vocabulary | None, metadata: pd.DataFrame | None
+) -> tuple[Vocabulary | None, pd.DataFrame | None]:
+    """Vocabulary and metadata of some users, whose order must be that of the vocabulary.
+
+    Parameters
+    ----------
+    rows : ndarray of int64, shape (n,)
+    users : Vocabulary, optional
+    metadata : DataFrame, optional
+        Row k describes user k.
+
+    Returns
+    -------
+    users : Vocabulary or None
+    metadata : DataFrame or None
+
+    Raises
+    ------
+    ValueError
+        If there are no rows, or the users have ids and the rows are not strictly ascending.
+    """
+    if not len(rows):
+        raise ValueError("user_idx must name at least one user, got none")
+    if users is None:
+        return None, None
+    if (np.diff(rows) <= 0).any():
+        raise ValueError(
+            "user_idx must be ascending, each user once, since these users have ids and a "
+            "vocabulary is sorted: sort user_idx first"
+        )
+    return Vocabulary(users.ids[rows]), None if metadata is None else metadata.iloc[rows]
 
 
 def aligned(
@@ -154,6 +289,12 @@ def decoded_pairs(
         else:
             columns[f"{name}_id"] = known.decode(indices.tolist())
     return pd.DataFrame(columns)
+
+
+def _one_each(values: NDArray[Any], n_rows: int, name: str) -> NDArray[Any]:
+    if len(values) != n_rows:
+        raise ValueError(f"one {name} for each pair, got {len(values):,} and {n_rows:,}")
+    return values
 
 
 def _encoded(ids: pd.Series[Any], vocabulary: Vocabulary) -> NDArray[np.int64]:
