@@ -94,7 +94,9 @@ class DeviceRows:
         Tensor of bool, shape (batch, n_items)
         """
         cells, _ = self._cells(user_idx)
-        return self._table(len(user_idx), cells, torch.ones((), dtype=torch.bool, device=self.device))
+        return self._table(
+            len(user_idx), cells, torch.ones((), dtype=torch.bool, device=self.device)
+        )
 
     def dense_weights(self, user_idx: Tensor) -> Tensor:
         """Rows of the matrix: the weight of each positive, 1 without weights, and 0 elsewhere.

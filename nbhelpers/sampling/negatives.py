@@ -64,16 +64,15 @@ class ExactNegatives:
 
     Examples
     --------
-    >>> import torch
-    >>> from nbhelpers.data.interactions import Interactions
     >>> train = Interactions([0, 0, 1], [0, 1, 2], n_users=2, n_items=3)
     >>> sampler, generator = ExactNegatives(train), torch.Generator().manual_seed(0)
-    >>> sampler(torch.tensor([0, 1]), n_negatives=4, generator=generator).tolist()
-    [[2, 2, 2, 2], [1, 1, 0, 0]]
+    >>> drawn = sampler(torch.tensor([0, 1]), n_negatives=50, generator=generator)
+    >>> [row.unique().tolist() for row in drawn]
+    [[2], [0, 1]]
     """
 
     def __init__(self, interactions: Interactions, *, seen: Interactions | None = None) -> None:
-        self.seen = interactions if seen is None else interactions | seen
+        self.seen = interactions if seen is None else either(interactions, seen)
         self._filter = PairFilter(self.seen.indptr, self.seen.indices, n_columns=self.seen.n_items)
         self._rows: dict[torch.device, DeviceRows] = {}
 
@@ -98,7 +97,7 @@ class ExactNegatives:
         if len(hits):
             rows, n_free = rows[hits], seen.n_items - seen.user_counts[rows[hits]]
             _refuse_full(rows, n_free)
-            nth = (_shares(n_free.shape, generator).numpy() * n_free).astype(np.int64)
+            nth = (uniform_shares(n_free.shape, generator).numpy() * n_free).astype(np.int64)
             items[hits] = nth_absent(seen.indptr, seen.indices, rows, nth)
         return drawn
 
@@ -133,7 +132,7 @@ def absent_items(
     n_free = rows.n_absent(users)  # (batch, n_negatives)
     if rows.has_full_row:
         _refuse_full(users.cpu().numpy(), n_free.cpu().numpy())
-    nth = (_shares(users.shape, generator) * n_free).long()
+    nth = (uniform_shares(users.shape, generator) * n_free).long()
     return rows.nth_absent(users, nth)
 
 
@@ -201,7 +200,7 @@ class PopularityNegatives:
     def __call__(self, user_idx: Tensor, *, n_negatives: int, generator: torch.Generator) -> Tensor:
         """Negatives of each user, int64, shape (batch, n_negatives)."""
         require_one(n_negatives=n_negatives)
-        share = _shares((len(user_idx), n_negatives), generator)  # below 1, the last sum
+        share = uniform_shares((len(user_idx), n_negatives), generator)  # below 1, the last sum
         return torch.searchsorted(self._cumulative_on(share), share, right=True)
 
     def _cumulative_on(self, share: Tensor) -> Tensor:
@@ -277,6 +276,30 @@ class PairScores:
         return scores.view(items.shape).to(items.device)
 
 
+def either(first: Interactions, second: Interactions) -> Interactions:
+    """Pairs of either one, whatever their weights: what a user has chosen in any way.
+
+    Parameters
+    ----------
+    first, second : Interactions
+        Of the same users and items.
+
+    Returns
+    -------
+    Interactions
+        Without weights and timestamps.
+    """
+    return _pairs_alone(first) | _pairs_alone(second)
+
+
+def _pairs_alone(interactions: Interactions) -> Interactions:
+    if interactions.weights is None and interactions.timestamps is None:
+        return interactions
+    sizes = {"n_users": interactions.n_users, "n_items": interactions.n_items}
+    ids = {"users": interactions.users, "items": interactions.items}
+    return Interactions(*interactions.pairs(), **sizes, **ids)
+
+
 def sample_negatives(
     interactions: Interactions, user_idx: Tensor, *, n_negatives: int, generator: torch.Generator
 ) -> Tensor:
@@ -307,10 +330,19 @@ def _uniform(n_items: int, shape: tuple[int, int], generator: torch.Generator) -
     return torch.randint(n_items, shape, generator=generator, device=generator.device)
 
 
-def _shares(shape: Sequence[int], generator: torch.Generator) -> Tensor:
-    """Numbers from 0 to below 1, in 64 bits where the device has them.
+def uniform_shares(shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    """Numbers from 0 to below 1, on the device of the generator; in 64 bits where it has them.
 
-    A share times n, cut to a whole number, is uniform to within n parts in 2**53.
+    Multiplied by n and cut to a whole number they are uniform to within n parts in 2**53.
+
+    Parameters
+    ----------
+    shape : sequence of int
+    generator : torch.Generator
+
+    Returns
+    -------
+    Tensor of float64 (float32 on MPS)
     """
     dtype = torch.float32 if generator.device.type == "mps" else torch.float64
     return torch.rand(*shape, dtype=dtype, generator=generator, device=generator.device)
