@@ -295,9 +295,13 @@ def either(first: Interactions, second: Interactions) -> Interactions:
 def _pairs_alone(interactions: Interactions) -> Interactions:
     if interactions.weights is None and interactions.timestamps is None:
         return interactions
-    sizes = {"n_users": interactions.n_users, "n_items": interactions.n_items}
-    ids = {"users": interactions.users, "items": interactions.items}
-    return Interactions(*interactions.pairs(), **sizes, **ids)
+    return Interactions(
+        *interactions.pairs(),
+        n_users=interactions.n_users,
+        n_items=interactions.n_items,
+        users=interactions.users,
+        items=interactions.items,
+    )
 
 
 def sample_negatives(
