@@ -92,16 +92,22 @@ def test_the_interactions_stay_as_they_are():
 
 
 def test_all_answers_are_given_on_the_gpu_and_none_is_waited_for():
-    weighted = interactions(weights=True)
+    weighted, on_cpu = interactions(weights=True), torch.tensor([1, 2, 0])
     with fake_gpu():
         rows = DeviceRows(weighted, DEVICE)
-        users = torch.ones(3, dtype=torch.int64, device=DEVICE)
-        answers = [
-            *rows.pairs_at(users.int()),
-            rows.n_absent(users),
-            rows.nth_absent(users, users),
-            rows.dense(users),
-            rows.dense_weights(users),
-        ]
+        users = on_cpu.to(DEVICE)
+        with fake_gpu(waits=False):
+            answers = answers_of(rows, users)
         assert {answer.device for answer in answers} == {DEVICE} == {rows.device}
-        assert rows.dense(users).shape == (3, N_ITEMS)
+        found = [answer.tolist() for answer in answers]
+    assert found == [answer.tolist() for answer in answers_of(DeviceRows(weighted, "cpu"), on_cpu)]
+
+
+def answers_of(rows, users):
+    return [
+        *rows.pairs_at(users.int()),
+        rows.n_absent(users),
+        rows.nth_absent(users, users.clamp(max=0)),
+        rows.dense(users),
+        rows.dense_weights(users),
+    ]

@@ -175,6 +175,28 @@ def test_batches_are_drawn_on_the_gpu_and_none_is_waited_for(interactions, kind)
     given = weighted(interactions)
     with fake_gpu():
         batches = kind(given, batch_size=3, generator=FakeGenerator())
-        for batch in batches:
-            assert {part.device for part in batch} == {DEVICE}
-            assert len({len(part) for part in batch}) == 1
+        with fake_gpu(waits=False):
+            drawn = list(batches)
+        assert {part.device for batch in drawn for part in batch} == {DEVICE}
+        users = torch.cat([batch[0] for batch in drawn]).cpu()
+    assert set(users.tolist()) == set(range(5))
+
+
+def test_pairs_drawn_on_the_gpu_are_those_of_the_cpu(interactions):
+    given = weighted(interactions)
+    on_cpu = {item: (user, weight) for user, item, weight in rows_of(in_batch_of(given, seeded()))}
+    with fake_gpu():
+        batches = in_batch_of(given, FakeGenerator())
+        on_gpu = rows_of([tuple(part.cpu() for part in batch) for batch in batches])
+    assert {item: (user, weight) for user, item, weight in on_gpu} == on_cpu
+    assert len(on_gpu) == 25
+
+
+def in_batch_of(data, generator):
+    return InBatch(data, batch_size=4, generator=generator)
+
+
+def rows_of(batches):
+    return [
+        row for batch in batches for row in zip(*(part.tolist() for part in batch), strict=True)
+    ]

@@ -198,9 +198,22 @@ def test_the_device_refuses_what_the_cpu_refuses(interactions):
 @pytest.mark.parametrize("name", NAMES)
 def test_negatives_are_drawn_on_the_gpu_and_none_is_waited_for(interactions, name):
     with fake_gpu():
-        user_idx = torch.zeros(3, dtype=torch.int64, device=DEVICE)
-        drawn = samplers(interactions)[name](user_idx, n_negatives=5, generator=FakeGenerator())
+        sampler, generator = samplers(interactions)[name], FakeGenerator()
+        user_idx = torch.tensor([3, 0, 1]).to(DEVICE)
+        sampler(user_idx, n_negatives=5, generator=generator)  # what is copied is copied now
+        with fake_gpu(waits=False):
+            drawn = sampler(user_idx, n_negatives=5, generator=generator)
         assert (drawn.device, drawn.shape, drawn.dtype) == (DEVICE, (3, 5), torch.int64)
+        assert 0 <= int(drawn.min()) <= int(drawn.max()) < N_ITEMS
+
+
+def test_on_the_gpu_no_positive_is_drawn_either(interactions):
+    with fake_gpu():
+        user_idx = torch.tensor([0, 2, 1] * 50)
+        drawn = ExactNegatives(interactions)(user_idx, n_negatives=9, generator=FakeGenerator())
+        assert drawn.device == DEVICE
+        drawn = drawn.cpu()
+    assert not interactions.contains(user_idx.unsqueeze(1), drawn).any()
 
 
 def test_the_last_free_item_is_found(interactions):
@@ -348,18 +361,18 @@ def test_pair_scores_are_those_of_the_model():
     assert scores.tolist() == [[1.0, 2.0], [35.0, 30.0]]
 
 
-def test_hardest_negatives_are_scored_where_the_model_is():
-    def candidates(user_idx, *, n_negatives, generator):
-        return torch.zeros(len(user_idx), n_negatives, dtype=torch.int64)
-
-    model = Pairs()
-    hardest = HardestNegatives(candidates, PairScores(model), n_candidates=2)
+@pytest.mark.parametrize("home", ["cpu", DEVICE], ids=["generator on CPU", "on GPU"])
+def test_hardest_negatives_are_scored_where_the_model_is(interactions, home):
     with fake_gpu():
-        model.bias = torch.nn.Parameter(torch.zeros(1, device=DEVICE))
-        user_idx = torch.zeros(3, dtype=torch.int64)
-        drawn = hardest(user_idx, n_negatives=2, generator=seeded())
+        model = Pairs().to(DEVICE)
+        sampler = ExactNegatives(interactions)
+        hardest = HardestNegatives(sampler, PairScores(model), n_candidates=100)
+        generator = seeded() if home == "cpu" else FakeGenerator()
+        drawn = hardest(torch.tensor([0, 2, 3]), n_negatives=2, generator=generator)
         assert set(model.asked) == {DEVICE}
-        assert (drawn.device.type, drawn.shape) == ("cpu", (3, 2))
+        assert drawn.device == torch.device(home)
+        # the best of a hundred: the highest item that the user does not have
+        assert drawn.tolist() == [[6, 6], [5, 5], [7, 7]]
 
 
 def test_scores_of_another_shape_are_refused(interactions):

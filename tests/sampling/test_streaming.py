@@ -17,13 +17,14 @@ from nbhelpers.sampling.negatives import (
     PopularityNegatives,
     UniformNegatives,
 )
-from nbhelpers.sampling.parquet_read import PairFiles, Piece
-from nbhelpers.sampling.streaming import StreamedPairs, _Buffer, scan_pairs
+from nbhelpers.sampling.parquet_read import PairFiles
+from nbhelpers.sampling.streaming import StreamedPairs, scan_pairs
 from nbhelpers.training.fit import seed_everything
 from nbhelpers.training.fit_ranking import fit_ranking
 from nbhelpers.training.resume import ResumableBatches
 from tests.benchmarks import bench_streaming
 from tests.benchmarks.measure import measure
+from tests.fake_gpu import DEVICE, FakeGenerator, fake_gpu
 
 N_USERS, N_ITEMS = 12, 1_000
 # Pair k is (k % 12, k): an item tells where its pair stands in the file, and whose it is.
@@ -292,14 +293,15 @@ def test_sums_of_weights_are_counted_with_the_pairs(tmp_path):
     assert (plain.user_weights, plain.item_weights) == (None, None)
 
 
-def test_all_parts_of_a_batch_are_on_the_device_of_the_generator(path):
+def test_batches_are_shuffled_on_the_gpu_where_the_generator_is_there(path):
     write(path, PAIRS, weight=WEIGHTS)
-    device = torch.device("meta")
-    buffer = _Buffer(5, weighted=True, device=device)
-    buffer.append(Piece(np.zeros((5, 2), dtype=np.int64), np.ones(5, dtype=np.float32)))
-    parts = buffer.take(torch.arange(3, device=device))
-    assert {part.device for part in parts} == {device}
-    assert [part.shape for part in parts] == [(3,)] * 3
+    with fake_gpu():
+        batches = list(streamed(path, generator=FakeGenerator()))
+        assert {part.device for batch in batches for part in batch} == {DEVICE}
+        items, weights = (torch.cat([batch[k] for batch in batches]).tolist() for k in (1, 3))
+    assert sorted(items) == [item for _, item in PAIRS]
+    assert items != sorted(items)
+    assert weights == [WEIGHTS[item] for item in items]
 
 
 def test_counts_are_those_of_the_pairs(path, tmp_path):

@@ -150,5 +150,5 @@ def test_outside_of_workers_the_generator_itself_is_used():
 def test_a_gpu_is_refused_in_workers(monkeypatch):
     info = worker.WorkerInfo(id=0, num_workers=2, seed=5, dataset=None)
     monkeypatch.setattr(worker, "_worker_info", info)
-    with pytest.raises(ValueError, match=r"must be on the CPU, got cuda:0: use num_workers=0"):
+    with pytest.raises(ValueError, match=r"must be on the CPU, got meta: use num_workers=0"):
         share_of(FakeGenerator())
