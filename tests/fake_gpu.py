@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -77,7 +78,7 @@ class _Gpu(TorchDispatchMode):
 
     def _check(self, name, given, on_gpu, target):
         if any(each.device == DEVICE and not isinstance(each, GpuTensor) for each in given):
-            raise RuntimeError("torch.tensor(..., device=DEVICE) has no values: write .to(DEVICE)")
+            raise RuntimeError(f"{name}: a tensor has no values: make it inside of fake_gpu")
         waits = name in WAITS or _has_mask(name, given) or target != DEVICE
         if on_gpu and waits and not self.waits:
             raise RuntimeError(f"{name} waits for the GPU")
@@ -100,8 +101,19 @@ def _on_gpu(leaf, wrapped):
     return wrapped[id(leaf)] if id(leaf) in wrapped else GpuTensor(leaf)
 
 
+class _Made(TorchFunctionMode):
+    """Tensors from plain numbers: PyTorch makes them on their device past all dispatching."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function in (torch.tensor, torch.as_tensor) and not isinstance(args[0], Tensor):
+            device = kwargs.pop("device", "cpu")
+            return function(*args, **kwargs).to(device)
+        return function(*args, **kwargs)
+
+
 @contextmanager
 def fake_gpu(*, waits: bool = True) -> Iterator[None]:
     """Tensors made inside on ``DEVICE`` are on the fake GPU."""
-    with _Gpu(waits):
+    with _Gpu(waits), _Made():
         yield
