@@ -66,11 +66,11 @@ def plain_loop(scores, held_out, seen, k):
     """One user after the other with lists and sets; ties put other items first."""
     rows = []
     for user in range(N_USERS):
-        wanted, known = set(held_out.items_of(user).tolist()), set(seen.items_of(user).tolist())
+        wanted, masked = set(held_out.items_of(user).tolist()), set(seen.items_of(user).tolist())
         if not wanted:
             continue
         ranked = sorted(
-            set(range(N_ITEMS)) - known,
+            set(range(N_ITEMS)) - masked,
             key=lambda item: (-scores[user, item].item(), item in wanted),
         )
         ranks = [rank for rank, item in enumerate(ranked, start=1) if item in wanted]
@@ -85,12 +85,12 @@ def plain_loop(scores, held_out, seen, k):
                 "hit_rate": float(bool(hits)),
                 "ndcg": sum(1 / np.log2(1 + r) for r in hits)
                 / sum(1 / np.log2(1 + r) for r in best),
-                "map": sum((place + 1) / rank for place, rank in enumerate(hits)) / len(wanted),
+                "map": sum((n + 1) / rank for n, rank in enumerate(hits)) / len(wanted),
                 "reciprocal_rank": 1 / ranks[0],
                 "precision": len(hits) / k,
                 "recall": len(hits) / len(wanted),
                 "auc": np.mean([one < two for one in ranks for two in others]),
-                "map_capped": sum((place + 1) / rank for place, rank in enumerate(hits))
+                "map_capped": sum((n + 1) / rank for n, rank in enumerate(hits))
                 / min(k, len(wanted)),
             }
         )

@@ -32,15 +32,15 @@ def map_of_the_possible(ranks, k):
 def walk(relevant, k):
     """Every metric of one list, told item by item which ones are relevant."""
     total, hits, gain, precisions, first = sum(relevant), 0, 0.0, 0.0, None
-    for place, is_relevant in enumerate(relevant, start=1):
+    for rank, is_relevant in enumerate(relevant, start=1):
         if not is_relevant:
             continue
-        first = first or place
-        if place <= k:
+        first = first or rank
+        if rank <= k:
             hits += 1
-            gain += math.log(2) / math.log(place + 1)
-            precisions += hits / place
-    ideal = sum(math.log(2) / math.log(place + 1) for place in range(1, min(total, k) + 1))
+            gain += math.log(2) / math.log(rank + 1)
+            precisions += hits / rank
+    ideal = sum(math.log(2) / math.log(rank + 1) for rank in range(1, min(total, k) + 1))
     pairs = [
         (one, two)
         for one, two in itertools.combinations(range(len(relevant)), 2)
@@ -198,7 +198,7 @@ def test_bad_gains_are_refused(gains, message):
 
 
 def test_twelve_positives_and_one_hit_in_five():
-    # the hit stands first: average precision is 1 over 12 positives, or over the 5 places
+    # the hit stands first: average precision is 1 over 12 positives, or over the 5 listed items
     ranks = torch.tensor([[1, *range(20, 31)]])
     assert map_at_k(ranks, 5).item() == pytest.approx(1 / 12)
     assert map_of_the_possible(ranks, 5).item() == pytest.approx(1 / 5)

@@ -139,7 +139,7 @@ def test_exact_negatives_are_equally_likely_among_many_items(rng):
     assert chisquare(counts[free]).pvalue > 0.01
 
 
-def test_places_in_a_row_are_independent(interactions):
+def test_negatives_of_a_row_are_independent(interactions):
     user_idx = torch.zeros(20_000, dtype=torch.int64)
     drawn = ExactNegatives(interactions)(user_idx, n_negatives=2, generator=seeded())
     cells = torch.bincount(drawn[:, 0] * N_ITEMS + drawn[:, 1]).numpy()
