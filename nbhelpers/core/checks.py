@@ -106,7 +106,7 @@ def checked_timestamps(
     Parameters
     ----------
     values : array or Tensor of numbers, shape (n,)
-        Whole numbers; as floats up to 2**53, above which floats skip some.
+        Whole numbers; floats below 2**53, from where on one stands for several.
     name : str
         What the message calls them.
 
@@ -124,7 +124,7 @@ def checked_timestamps(
     if given.dtype.kind == "u" and given.size and given.max() >= 2**63:
         raise ValueError(f"{name} must be below 2**63, got {given.max()}")
     if given.dtype.kind == "f":
-        whole = (np.floor(given) == given) & (np.abs(given) <= 2**53)  # NaN equals nothing
+        whole = (np.floor(given) == given) & (np.abs(given) < 2**53)  # NaN equals nothing
         if not whole.all():
             raise ValueError(
                 f"{name} must be whole numbers, got {int((~whole).sum()):,} others, e.g. "

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from nbhelpers.data.datasets.movielens import GENRE_PREFIX, year_from_title
+from nbhelpers.data.raw_ids import refuse_same_words
 from nbhelpers.data.vocabulary import Vocabulary, align_metadata
 
 UNKNOWN = "unknown"
@@ -78,6 +79,13 @@ class Features:
         ------
         KeyError
             If an id is unknown: nothing is known about it, which is not the same as zeros.
+
+        Examples
+        --------
+        >>> features = Features(["age: old"], torch.tensor([[1], [0]]), Vocabulary([10, 20]))
+        >>> features.of([20, 10])
+        tensor([[0.],
+                [1.]])
         """
         return self._table[torch.from_numpy(self._vocabulary.encode_known(ids))]
 
@@ -88,6 +96,12 @@ class Features:
         ------
         ValueError
             If there is no such kind.
+
+        Examples
+        --------
+        >>> table = torch.eye(2)
+        >>> Features(["age: old", "hair: red"], table, Vocabulary([1, 2])).of_kind("hair")
+        Features(2 rows, 1 columns: 1 of hair)
         """
         strange = [kind for kind in kinds if kind not in self.kinds]
         if strange or not kinds:
@@ -96,12 +110,26 @@ class Features:
         return Features([self._names[k] for k in kept], self._table[:, kept], self._vocabulary)
 
     def shuffled(self, *, rng: np.random.Generator | int) -> Features:
-        """The same rows dealt out to the ids at random: a placebo, as rich and without meaning."""
+        """The same rows dealt out to the ids at random: a placebo, as rich and without meaning.
+
+        Examples
+        --------
+        >>> features = Features(["n: id"], torch.tensor([[1], [2], [3]]), Vocabulary([1, 2, 3]))
+        >>> sorted(features.shuffled(rng=0).table.flatten().tolist())
+        [1.0, 2.0, 3.0]
+        """
         order = np.random.default_rng(rng).permutation(len(self))
         return Features(self._names, self._table[torch.from_numpy(order)], self._vocabulary)
 
     def frame(self) -> pd.DataFrame:
-        """The table with its names, indexed by id."""
+        """The table with its names, indexed by id.
+
+        Examples
+        --------
+        >>> features = Features(["age: old"], torch.tensor([[1], [0]]), Vocabulary([10, 20]))
+        >>> features.frame()["age: old"].to_dict()
+        {10: 1.0, 20: 0.0}
+        """
         ids = pd.Index(self._vocabulary.ids, name="id")
         return pd.DataFrame(self.table.numpy(), index=ids, columns=list(self._names))
 
@@ -148,8 +176,19 @@ def item_features(
     KeyError
         If an id of the vocabulary has no row: a film nobody described is no film without genres.
     ValueError
-        If an id has two rows, a column is missing, a genre is no 0 or 1 (missing included), or a
-        year is not between 1800 and 2199.
+        If an id has two rows or another type than the vocabulary's, a column is missing, a genre
+        is no 0 or 1 (missing included), two genres differ in case or blanks only, or a year is not
+        between 1800 and 2199.
+
+    Examples
+    --------
+    >>> films = pd.DataFrame({"item_id": [50, 7], "title": ["Up (2009)", "Heat (1995)"]})
+    >>> films = films.assign(genre_Drama=[0, 1], genre_War=[0, 0])
+    >>> features = item_features(films, vocabulary=Vocabulary([7, 50]))
+    >>> features.names[:4]
+    ('genre: Drama', 'genre: War', 'decade: 1990s', 'decade: 2000s')
+    >>> features.of([7])
+    tensor([[1., 0., 1., 0., 0.]])
     """
     return _features(items, vocabulary, _readers(_ITEM_KINDS, kinds), names)
 
@@ -188,7 +227,17 @@ def user_features(
     KeyError
         If an id of the vocabulary has no row.
     ValueError
-        If an id has two rows, a column is missing, or an age is negative.
+        If an id has two rows or another type than the vocabulary's, a column is missing, two
+        words differ in case only, or an age is negative.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"user_id": [1, 2], "gender": ["F", "M"]})
+    >>> features = user_features(people, vocabulary=Vocabulary([1, 2]), kinds=["gender"])
+    >>> features.names
+    ('gender: F', 'gender: M', 'gender: unknown')
+    >>> features.of([2])
+    tensor([[0., 1., 0.]])
     """
     return _features(users, vocabulary, _readers(_USER_KINDS, kinds), names)
 
@@ -222,7 +271,9 @@ def _genres(items: pd.DataFrame) -> pd.DataFrame:
     if flags.empty or len(odd):
         found = f"{odd[0]} does not" if len(odd) else f"got {list(items.columns)[:3]}"
         raise ValueError(f"columns {GENRE_PREFIX}... that hold 0 and 1 are required, {found}")
-    return (flags == 1).rename(columns=lambda name: f"genre: {name.removeprefix(GENRE_PREFIX)}")
+    names = [name.removeprefix(GENRE_PREFIX).strip() for name in flags.columns]
+    refuse_same_words(names, what="genres")
+    return (flags == 1).set_axis([f"genre: {name}" for name in names], axis=1)
 
 
 def _decades(items: pd.DataFrame) -> pd.DataFrame:
@@ -252,6 +303,7 @@ def _one_of(words: pd.Series[str], kind: str, values: Sequence[str] = ()) -> pd.
     """One column for each value, the unknown last; a row has a single True."""
     known = words.replace("", UNKNOWN).fillna(UNKNOWN)
     found = values or sorted(set(known) - {UNKNOWN})
+    refuse_same_words(found, what=f"values of {kind}")
     return pd.DataFrame(
         {f"{kind}: {value}": (known == value).astype(bool) for value in (*found, UNKNOWN)}
     )

@@ -52,7 +52,7 @@ def side_of(
     if size < 1:
         raise ValueError(f"n_{name}s must be at least 1, got {size}")
     checked_indices(indices, name=f"{name}_idx", size=size)
-    return size
+    return int(size)  # NumPy's integers overflow in products of sizes, and JSON has none
 
 
 def require_same_ids(
@@ -74,7 +74,7 @@ def require_same_ids(
     """
     if sizes[0] != sizes[1]:
         raise ValueError(f"both must have the same {name}s, got {sizes[0]:,} and {sizes[1]:,}")
-    if first is not None and second is not None and not first.ids.equals(second.ids):
+    if first is not None and second is not None and first.fingerprint != second.fingerprint:
         raise ValueError(f"both must have the same {name}s, but their vocabularies differ")
 
 

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Any, NoReturn, Self
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from nbhelpers.core.checks import checked_indices, integer_array
 from nbhelpers.core.csr import (
     Indices,
     compress,
-    dense_rows,
     frozen,
-    has_pairs,
     pair_keys,
     positions_of_rows,
-    row,
     row_of,
     summary,
 )
+from nbhelpers.core.sealed_folder import ModelFileError
 from nbhelpers.data.interaction_checks import (
     aligned,
     column_of,
@@ -38,11 +35,13 @@ from nbhelpers.data.interaction_checks import (
     timestamps_of_pairs,
     weights_of_pairs,
 )
+from nbhelpers.data.interactions_folder import read_interactions, write_interactions
 from nbhelpers.data.repeats import Pairs, check_repeats, sorted_pairs, without_repeats
+from nbhelpers.data.sparse_rows import SparseRows
 from nbhelpers.data.vocabulary import Vocabulary
 
 
-class Interactions:
+class Interactions(SparseRows):
     """Pairs of a user and an item that belong together, checked once and never changed.
 
     Stored as a compressed sparse matrix: the items of user u are
@@ -103,18 +102,8 @@ class Interactions:
     (array([1], dtype=int32), array([5., 1.], dtype=float32))
     """
 
-    n_users: int
-    n_items: int
-    n_positives: int
-    density: float
-    indptr: NDArray[np.int64]
-    indices: Indices
-    user_counts: NDArray[np.int64]
-    item_counts: NDArray[np.int64]
     users: Vocabulary | None
     items: Vocabulary | None
-    weights: NDArray[np.float32] | None
-    timestamps: NDArray[np.int64] | None
     _user_metadata: pd.DataFrame | None
     _item_metadata: pd.DataFrame | None
 
@@ -238,146 +227,6 @@ class Interactions:
         """A copy of what is known about the items, row k for index k."""
         return None if self._item_metadata is None else self._item_metadata.copy()
 
-    def items_of(self, user_idx: int) -> Indices:
-        """Items of a user in ascending order: a view, not a copy."""
-        return row(self.indptr, self.indices, user_idx, name="user_idx")
-
-    def users_of(self, item_idx: int) -> Indices:
-        """Users of an item in ascending order: a view, not a copy."""
-        return row(*self._by_item, item_idx, name="item_idx")
-
-    @cached_property
-    def _by_item(self) -> tuple[NDArray[np.int64], Indices]:
-        """The matrix compressed the other way; made when it is first asked for."""
-        columns = self.to_scipy().tocsc()
-        return frozen(columns.indptr.astype(np.int64)), frozen(columns.indices)
-
-    def items_by_time(self, user_idx: int) -> Indices:
-        """Items of a user in the order of time: a view, not a copy.
-
-        Items of one time stand in ascending order.
-
-        Parameters
-        ----------
-        user_idx : int
-
-        Returns
-        -------
-        ndarray of int, shape (n,)
-
-        Raises
-        ------
-        ValueError
-            If there is no such user, or there are no timestamps.
-
-        Examples
-        --------
-        >>> watched = Interactions([0, 0, 0], [0, 1, 2], timestamps=[30, 10, 20])
-        >>> watched.items_by_time(0).tolist()
-        [1, 2, 0]
-        """
-        return row(self.indptr, self._by_time, user_idx, name="user_idx")
-
-    @cached_property
-    def _by_time(self) -> Indices:
-        """Like ``indices``, each row in the order of time; made when it is first asked for."""
-        rows = row_of(self.indptr, np.arange(len(self)))
-        return frozen(self.indices[np.lexsort((self._known_timestamps(), rows))])
-
-    def _known_timestamps(self) -> NDArray[np.int64]:
-        if self.timestamps is None:
-            raise ValueError("these interactions have no timestamps: build them with timestamps=")
-        return self.timestamps
-
-    def pairs(self) -> tuple[Tensor, Tensor]:
-        """All pairs, by user and then by item: two int64 tensors, each (n_positives,)."""
-        return self.pairs_at(torch.arange(len(self)))
-
-    def pairs_at(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """The pairs at some positions of the order by user and then by item.
-
-        Parameters
-        ----------
-        positions : Tensor of int, shape (n,)
-            From 0 to ``n_positives - 1``.
-
-        Returns
-        -------
-        user_idx, item_idx : Tensor of int64, shape (n,)
-        """
-        wanted = checked_indices(positions, name="positions", size=len(self))
-        items = self.indices[wanted].astype(np.int64)
-        return torch.from_numpy(row_of(self.indptr, wanted)), torch.from_numpy(items)
-
-    def weights_at(self, positions: Tensor) -> Tensor:
-        """Weights at some positions of the order by user and then by item; ones without weights.
-
-        Parameters
-        ----------
-        positions : Tensor of int, shape (n,)
-            From 0 to ``n_positives - 1``.
-
-        Returns
-        -------
-        Tensor of float32, shape (n,)
-        """
-        wanted = checked_indices(positions, name="positions", size=len(self))
-        if self.weights is None:
-            return torch.ones(len(wanted))
-        return torch.from_numpy(self.weights[wanted])
-
-    def timestamps_at(self, positions: Tensor) -> Tensor:
-        """Timestamps at some positions of the order by user and then by item.
-
-        Parameters
-        ----------
-        positions : Tensor of int, shape (n,)
-            From 0 to ``n_positives - 1``.
-
-        Returns
-        -------
-        Tensor of int64, shape (n,)
-
-        Raises
-        ------
-        ValueError
-            If there are no timestamps, or a position is out of range.
-        """
-        wanted = checked_indices(positions, name="positions", size=len(self))
-        return torch.from_numpy(self._known_timestamps()[wanted])
-
-    def contains(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
-        """Whether each pair is a positive.
-
-        Parameters
-        ----------
-        user_idx, item_idx : Tensor of int, of shapes that broadcast together
-
-        Returns
-        -------
-        Tensor of bool, of the common shape
-        """
-        users, items = torch.broadcast_tensors(user_idx, item_idx)
-        rows = checked_indices(users.flatten(), name="user_idx", size=self.n_users)
-        columns = checked_indices(items.flatten(), name="item_idx", size=self.n_items)
-        found = torch.from_numpy(has_pairs(self.indptr, self.indices, rows, columns))
-        return found.view(users.shape).to(user_idx.device)
-
-    def dense(self, user_idx: Tensor) -> Tensor:
-        """Rows of the matrix, True where the pair is a positive.
-
-        Parameters
-        ----------
-        user_idx : Tensor of int, shape (batch,)
-
-        Returns
-        -------
-        Tensor of bool, shape (batch, n_items)
-        """
-        rows = checked_indices(user_idx, name="user_idx", size=self.n_users)
-        mask = dense_rows(self.indptr, self.indices, rows, n_columns=self.n_items)
-        return torch.from_numpy(mask).to(user_idx.device)
-
     def to_frame(self) -> pd.DataFrame:
         """All pairs by user and then by item, with ``weight`` and ``timestamp`` if there are any.
 
@@ -396,8 +245,70 @@ class Interactions:
         """
         return self._frame(0, len(self))
 
+    def save(self, folder: str | Path) -> None:
+        """Store everything in a folder, in place of the interactions stored there before.
+
+        The folder gets a JSON file (ids, metadata, checksums) and one safetensors file. A save
+        that is interrupted leaves what was there.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Made if there is none. Other files in it are left alone.
+
+        Raises
+        ------
+        ValueError
+            If metadata hold something other than numbers, text, bools and missing values, or
+            the folder holds a model.
+        OSError
+            If the folder cannot be written.
+        """
+        write_interactions(Path(folder), self.__getstate__())
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """The interactions that ``save`` put into a folder; nothing is unpickled.
+
+        Parameters
+        ----------
+        folder : str or Path
+
+        Returns
+        -------
+        Interactions
+
+        Raises
+        ------
+        ModelFileError
+            If a file is missing, cut, altered, or holds something else; the message names it.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Interactions([0, 1], [0, 0], weights=[2, 5]).save(folder)
+        ...     again = Interactions.load(folder)
+        >>> again.to_frame()
+           user_idx  item_idx  weight
+        0         0         0     2.0
+        1         1         0     5.0
+        """
+        fields = read_interactions(Path(folder))
+        try:
+            return cls(**fields)
+        except (ValueError, KeyError) as error:
+            raise ModelFileError(f"{folder} cannot be loaded: {error}") from error
+
     def head(self, n: int = 5) -> pd.DataFrame:
-        """The first pairs by user and then by item, as ``to_frame`` shows them."""
+        """The first pairs by user and then by item, as ``to_frame`` shows them.
+
+        Examples
+        --------
+        >>> Interactions([1, 0], [0, 1]).head(1)
+           user_idx  item_idx
+        0         0         1
+        """
         return self._frame(0, min(n, len(self)))
 
     def tail(self, n: int = 5) -> pd.DataFrame:
@@ -412,25 +323,6 @@ class Interactions:
         if self.timestamps is not None:
             frame["timestamp"] = self.timestamps[start:stop]
         return frame
-
-    def to_scipy(self) -> csr_matrix:
-        """A SciPy matrix of float32 ones, shape (n_users, n_items); a copy, free to change."""
-        return self._scipy(np.ones(len(self), dtype=np.float32))
-
-    def weighted_scipy(self) -> csr_matrix:
-        """A SciPy matrix of the float32 weights (ones without any); a copy, free to change.
-
-        Examples
-        --------
-        >>> Interactions([0, 1], [1, 0], weights=[5, 0.5]).weighted_scipy().toarray()
-        array([[0. , 5. ],
-               [0.5, 0. ]], dtype=float32)
-        """
-        return self.to_scipy() if self.weights is None else self._scipy(self.weights)
-
-    def _scipy(self, values: NDArray[np.float32]) -> csr_matrix:
-        shape = (self.n_users, self.n_items)
-        return csr_matrix((values, self.indices, self.indptr), shape=shape, copy=True)
 
     def __getitem__(self, which: ArrayLike | Tensor) -> Interactions:
         """Some of the pairs, of the same users and items.
@@ -518,6 +410,11 @@ class Interactions:
         ------
         ValueError
             If users or items differ, or only one of the two has weights (or timestamps).
+
+        Examples
+        --------
+        >>> Interactions([0, 1], [0, 1]) | Interactions([0, 1], [1, 0])
+        Interactions(2 users, 2 items, 4 positives)
         """
         sizes = (self.n_users, other.n_users), (self.n_items, other.n_items)
         require_same_ids(self.users, other.users, sizes=sizes[0], name="user")
@@ -556,9 +453,6 @@ class Interactions:
             item_metadata=self._item_metadata,
         )
 
-    def __len__(self) -> int:
-        return len(self.indices)
-
     def __repr__(self) -> str:
         sizes = f"{self.n_users:,} users, {self.n_items:,} items, {len(self):,} positives"
         columns = {"weights": self.weights, "timestamps": self.timestamps}
@@ -568,12 +462,10 @@ class Interactions:
     def __str__(self) -> str:
         return summary(self.user_counts, self.item_counts)
 
-    def __setattr__(self, name: str, value: Any) -> NoReturn:
-        raise AttributeError(f"interactions never change: build new ones to set {name!r}")
-
     def __getstate__(self) -> dict[str, Any]:
         """What a pickle holds: the fields, without what follows from them."""
-        return {name: vars(self)[name] for name in Interactions.__annotations__}
+        fields = (*SparseRows.__annotations__, *Interactions.__annotations__)
+        return {name: vars(self)[name] for name in fields}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

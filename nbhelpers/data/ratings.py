@@ -27,6 +27,12 @@ def rating_tensors(ratings: pd.DataFrame) -> tuple[Tensor, Tensor, Tensor]:
     ------
     ValueError
         If a column is missing.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"user_idx": [0, 1], "item_idx": [2, 0], "rating": [4.0, 3.5]})
+    >>> rating_tensors(rows)
+    (tensor([0, 1]), tensor([2, 0]), tensor([4.0000, 3.5000]))
     """
     missing = [name for name in ("user_idx", "item_idx", "rating") if name not in ratings.columns]
     if missing:
@@ -56,7 +62,17 @@ def add_indices(ratings: pd.DataFrame, users: Vocabulary, items: Vocabulary) -> 
     Raises
     ------
     ValueError
-        If an id column is missing.
+        If an id column or an id is missing, or ids are of another type than the vocabulary's,
+        such as text "007" where the vocabulary holds the integer 7.
+
+    Examples
+    --------
+    >>> train = pd.DataFrame({"user_id": [7, 9], "item_id": [50, 10], "rating": [4.0, 3.0]})
+    >>> test = pd.DataFrame({"user_id": [9, 8], "item_id": [50, 50], "rating": [2.0, 5.0]})
+    >>> add_indices(test, Vocabulary(train.user_id), Vocabulary(train.item_id))
+       user_id  item_id  rating  user_idx  item_idx
+    0        9       50     2.0         1         1
+    1        8       50     5.0         2         1
     """
     for column in ("user_id", "item_id"):
         if column not in ratings.columns:

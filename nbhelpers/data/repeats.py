@@ -28,12 +28,13 @@ class Pairs(NamedTuple):
     weights: Weights | None
     timestamps: Ints | None
 
-    def at(self, positions: Ints) -> Pairs:
-        """Some of the pairs."""
+    def at(self, positions: Ints, *, keys: Ints) -> Pairs:
+        """Some of the pairs, whose numbers are ``keys``."""
+        weights, timestamps = self.weights, self.timestamps
         return Pairs(
-            self.keys[positions],
-            None if self.weights is None else self.weights[positions],
-            None if self.timestamps is None else self.timestamps[positions],
+            keys,
+            None if weights is None else weights[positions],
+            None if timestamps is None else timestamps[positions],
         )
 
 
@@ -74,7 +75,7 @@ def sorted_pairs(pairs: Pairs) -> Pairs:
     if pairs.weights is None and pairs.timestamps is None:
         return Pairs(np.sort(pairs.keys), None, None)
     keys, order = sort_with_order(pairs.keys)
-    return pairs.at(order)._replace(keys=keys)
+    return pairs.at(order, keys=keys)
 
 
 def without_repeats(pairs: Pairs, *, n_columns: int, repeats: str) -> Pairs:
@@ -126,9 +127,11 @@ def _merged(pairs: Pairs, starts: Ints, repeats: str) -> Pairs:
 def _chosen(pairs: Pairs, starts: Ints, repeats: str) -> Pairs:
     """The first or the last row of each group: by time where there is one, else by row."""
     ends = np.append(starts[1:], len(pairs.keys)) - 1
+    chosen = starts if repeats == "first" else ends
     if pairs.timestamps is not None:
-        pairs = pairs.at(np.lexsort((pairs.timestamps, pairs.keys)))  # stable: ties keep their rows
-    return pairs.at(starts if repeats == "first" else ends)
+        by_time = np.lexsort((pairs.timestamps, pairs.keys))  # stable: ties keep their order
+        chosen = by_time[chosen]
+    return pairs.at(chosen, keys=pairs.keys[starts])
 
 
 def _merged_weights(weights: Weights | None, starts: Ints, repeats: str, *, n_rows: int) -> Weights:

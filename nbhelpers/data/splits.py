@@ -3,7 +3,8 @@
 Every function returns a list of frames: ``train, valid``, or ``train, valid, test`` if a
 ``test_frac`` is given. Rows keep their order and their columns, no row is lost, and none is in
 two parts. Which part a row falls into depends on its ids (and time), never on its place in the
-frame: shuffled data give the same split.
+frame: shuffled data give the same split. Hence no pair may come twice, and what decides (ids,
+timestamps) must be complete; every split checks the same, see ``split_checks``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from nbhelpers.data.split_checks import Pairs, times_of
 
 Rng = int | np.random.Generator
 
@@ -38,10 +41,18 @@ def random_split(
     Raises
     ------
     ValueError
-        If a share is not between 0 and 1, or a part would be empty.
+        If a share is not between 0 and 1, an id is missing, a pair comes twice, or a part would
+        be empty.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"user_id": [1, 1, 2, 2, 2], "item_id": [7, 8, 7, 8, 9]})
+    >>> train, valid = random_split(log, valid_frac=0.4, rng=0)
+    >>> len(train), len(valid)
+    (3, 2)
     """
     shares = _shares(valid_frac, test_frac)
-    order = _canonical_order(ratings)
+    order = Pairs(ratings).order
     position = np.empty_like(order)
     position[order] = np.random.default_rng(rng).permutation(len(order))
     return _cut(ratings, _parts(position, len(order), shares), len(shares) + 1)
@@ -71,13 +82,20 @@ def stratified_split(
     Raises
     ------
     ValueError
-        If a share is not between 0 and 1, or a part would be empty.
+        If a share is not between 0 and 1, an id is missing, a pair comes twice, or a part would
+        be empty.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"user_id": [1, 1, 2, 2, 2, 2], "item_id": [7, 8, 6, 7, 8, 9]})
+    >>> train, valid = stratified_split(log, valid_frac=0.5, rng=0)
+    >>> valid["user_id"].tolist()
+    [1, 2, 2]
     """
     shares = _shares(valid_frac, test_frac)
-    order = _canonical_order(ratings)
-    draw = np.empty(len(order))
-    draw[order] = np.random.default_rng(rng).random(len(order))
-    rank, size = _rank_within(ratings["user_id"], draw)
+    pairs = Pairs(ratings)
+    draw = _draw(pairs, rng)
+    rank, size = _rank_within(pairs.codes["user_id"], draw)
     return _cut(ratings, _parts(rank, size, shares), len(shares) + 1)
 
 
@@ -104,18 +122,24 @@ def leave_last_out(ratings: pd.DataFrame, *, n_parts: int = 2, rng: Rng) -> list
     Raises
     ------
     ValueError
-        If ``n_parts`` is neither 2 nor 3, ``timestamp`` is missing, or a part would be empty.
+        If ``n_parts`` is neither 2 nor 3, an id is missing, a timestamp is missing or no whole
+        number, a pair comes twice, or a part would be empty.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"user_id": [1, 1, 2, 2], "item_id": [7, 8, 7, 9]})
+    >>> log["timestamp"] = [30, 20, 10, 40]
+    >>> train, valid = leave_last_out(log, rng=0)
+    >>> valid["item_id"].tolist()
+    [7, 9]
     """
     if n_parts not in (2, 3):
         raise ValueError(f"n_parts must be 2 or 3, got {n_parts}")
-    _require(ratings, "user_id", "item_id", "timestamp")
-    order = _canonical_order(ratings)
-    draw = np.empty(len(order))
-    draw[order] = np.random.default_rng(rng).random(len(order))
-    latest = np.lexsort((draw, ratings["timestamp"].to_numpy()))
+    pairs, time = Pairs(ratings), times_of(ratings)
+    latest = np.lexsort((_draw(pairs, rng), time))
     position = np.empty_like(latest)
     position[latest] = np.arange(len(latest))
-    rank, size = _rank_within(ratings["user_id"], position)
+    rank, size = _rank_within(pairs.codes["user_id"], position)
     from_end = size - 1 - rank  # 0 is the user's latest row
     held_out = (from_end < n_parts - 1) & (size >= n_parts)
     return _cut(ratings, np.where(held_out, n_parts - 1 - from_end, 0), n_parts)
@@ -144,11 +168,20 @@ def temporal_split(
     Raises
     ------
     ValueError
-        If a share is not between 0 and 1, ``timestamp`` is missing, or a part would be empty.
+        If a share is not between 0 and 1, an id is missing, a timestamp is missing or no whole
+        number, a pair comes twice, or a part would be empty.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"user_id": [1, 1, 2, 2], "item_id": [7, 8, 7, 9]})
+    >>> log["timestamp"] = [30, 20, 10, 40]
+    >>> train, valid = temporal_split(log, valid_frac=0.25)
+    >>> valid["timestamp"].tolist()
+    [40]
     """
     shares = _shares(valid_frac, test_frac)
-    _require(ratings, "user_id", "item_id", "timestamp")
-    time = ratings["timestamp"].to_numpy()
+    Pairs(ratings)  # checks them
+    time = times_of(ratings)
     # A second that straddles a cut goes to the later part: place each row after its equals.
     position = np.searchsorted(np.sort(time), time, side="right") - 1
     return _cut(ratings, _parts(position, len(time), shares), len(shares) + 1)
@@ -162,7 +195,7 @@ def cold_split(
     test_frac: float | None = None,
     rng: Rng,
 ) -> list[pd.DataFrame]:
-    """All rows of a random share of users (or items) held out: strangers to the training rows.
+    """All rows of a random share of users (or items) held out, cold-start ones for the model.
 
     Parameters
     ----------
@@ -182,13 +215,20 @@ def cold_split(
     Raises
     ------
     ValueError
-        If ``by`` is another column, a share is not between 0 and 1, or a part would be empty.
+        If ``by`` is another column, a share is not between 0 and 1, an id is missing, a pair
+        comes twice, or a part would be empty.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"user_id": [1, 1, 2, 3], "item_id": [7, 8, 7, 7]})
+    >>> train, valid = cold_split(log, by="user_id", valid_frac=0.34, rng=0)
+    >>> set(train["user_id"]) & set(valid["user_id"])
+    set()
     """
     if by not in ("user_id", "item_id"):
         raise ValueError(f"by must be 'user_id' or 'item_id', got {by!r}")
     shares = _shares(valid_frac, test_frac)
-    _require(ratings, "user_id", "item_id")
-    codes = _codes(ratings[by])
+    codes = Pairs(ratings).codes[by]
     n_groups = int(codes.max(initial=-1)) + 1
     position = np.random.default_rng(rng).permutation(n_groups)
     part = _parts(position, n_groups, shares)
@@ -232,18 +272,17 @@ def _shares(valid_frac: float, test_frac: float | None) -> list[float]:
     return shares
 
 
-def _canonical_order(ratings: pd.DataFrame) -> NDArray[np.int64]:
-    """Row positions sorted by user and item: the same rows in any order give the same result."""
-    _require(ratings, "user_id", "item_id")
-    by_item, by_user = (_narrow(_codes(ratings[column])) for column in ("item_id", "user_id"))
-    return np.lexsort((by_item, by_user))
+def _draw(pairs: Pairs, rng: Rng) -> NDArray[np.float64]:
+    """A random number for each row that its ids and the seed decide, not its position."""
+    draw = np.empty(len(pairs.order))
+    draw[pairs.order] = np.random.default_rng(rng).random(len(draw))
+    return draw
 
 
 def _rank_within(
-    users: pd.Series, key: NDArray[np.float64] | NDArray[np.int64]
+    codes: NDArray[np.int64], key: NDArray[np.float64] | NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rank of each row among its user's rows by ``key``, from 0, and how many the user has."""
-    codes = _codes(users)
     by_key = np.argsort(key)
     order = by_key[np.argsort(_narrow(codes)[by_key], kind="stable")]
     counts = np.bincount(codes)
@@ -253,18 +292,6 @@ def _rank_within(
     return rank, counts[codes]
 
 
-def _codes(ids: pd.Series) -> NDArray[np.int64]:
-    """Integer codes in the sorted order of the ids."""
-    return pd.factorize(ids, sort=True)[0].astype(np.int64)
-
-
 def _narrow(codes: NDArray[np.int64]) -> NDArray[np.unsignedinteger[Any]]:
-    """Codes that sort alike in as few bytes as hold them: NumPy sorts two far faster than eight."""
-    from_zero = codes + 1  # a missing id has the code -1
-    return from_zero.astype(np.min_scalar_type(from_zero.max(initial=0)))
-
-
-def _require(ratings: pd.DataFrame, *columns: str) -> None:
-    missing = [column for column in columns if column not in ratings.columns]
-    if missing:
-        raise ValueError(f"columns {missing} are required, got {list(ratings.columns)}")
+    """Codes in as few bytes as hold them: NumPy sorts two far faster than eight."""
+    return codes.astype(np.min_scalar_type(codes.max(initial=0)))

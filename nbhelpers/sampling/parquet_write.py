@@ -137,11 +137,10 @@ def _several(frames: Iterable[pd.DataFrame] | pd.DataFrame) -> Iterable[pd.DataF
 
 def _vocabulary(name: str, ids: set[Any]) -> Vocabulary:
     try:
-        return Vocabulary(list(ids))
-    except TypeError as error:
-        kinds = sorted({type(raw_id).__name__ for raw_id in ids})
+        return Vocabulary(ids)
+    except ValueError as error:
         raise ValueError(
-            f"{name} must be of one type in all frames, got {', '.join(kinds[:3])}: name it, "
+            f"{name} in all frames: {error}. A file is read with one type by "
             f'pd.read_csv(..., dtype={{"{name}": str}})'
         ) from error
 

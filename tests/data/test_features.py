@@ -114,6 +114,24 @@ def test_a_genre_that_is_neither_there_nor_not_is_refused(flag):
         item_features(ITEMS.assign(genre_Drama=[1, flag, 0, 0]), vocabulary=VOCABULARY)
 
 
+@pytest.mark.parametrize("twin", ["genre_drama", "genre_ Drama", "genre_Drama\u200b"])
+def test_genres_that_differ_in_case_or_blanks_are_refused(twin):
+    with pytest.raises(ValueError, match="genres must differ in more than case or blanks"):
+        item_features(ITEMS.assign(**{twin: 0}), vocabulary=VOCABULARY)
+
+
+def test_words_that_differ_in_case_are_refused():
+    users = USERS.assign(occupation=["writer", "Writer", "lawyer"])
+    with pytest.raises(ValueError, match=r"values of occupation must .*, got Writer, writer"):
+        user_features(users, vocabulary=Vocabulary([1, 2, 3]))
+
+
+def test_the_year_before_a_note_is_that_of_the_film():
+    films = pd.DataFrame({"item_id": [1], "title": ["A (1995) (V)"]})
+    features = item_features(films, vocabulary=Vocabulary([1]), kinds=["decade"])
+    assert ones(features) == [["decade: 1990s"]]
+
+
 def test_frame_without_genres_is_refused():
     with pytest.raises(ValueError, match=r"columns genre_\.\.\. .* got"):
         item_features(ITEMS[["item_id", "title"]], vocabulary=VOCABULARY)

@@ -179,6 +179,18 @@ def test_all_views_show_the_pairs_that_went_in(pairs, random):
     assert (np.stack(by_item, axis=1) == expected).all()
 
 
+def test_more_cells_than_32_bits_number():
+    """50,000 users and items: the last cells have numbers beyond 2**31."""
+    user_idx, item_idx = [49_999, 0, 49_998], [49_998, 49_999, 3]
+    built = Interactions(user_idx, item_idx, n_users=50_000, n_items=50_000)
+    assert pairs_of(built) == [(0, 49_999), (49_998, 3), (49_999, 49_998)]
+    assert built.users_of(49_998).tolist() == [49_999]
+    found = built.contains(torch.tensor([49_999, 49_999]), torch.tensor([49_998, 49_999]))
+    assert found.tolist() == [True, False]
+    with pytest.raises(ValueError, match=r"e\.g\. user_idx 49999 with item_idx 49998"):
+        Interactions([49_999] * 2, [49_998] * 2, n_users=50_000, n_items=50_000)
+
+
 def test_scipy_matrix_is_a_copy(interactions):
     matrix = interactions.to_scipy()
     matrix.indices[0] = 3

@@ -74,6 +74,13 @@ def test_another_seed_gives_another_split(log):
     assert set(one.index) != set(two.index)
 
 
+@pytest.mark.parametrize("by", ["user_id", "item_id"])
+def test_another_seed_holds_other_cold_groups_out(log, by):
+    groups = [set(cold_split(log, by=by, rng=seed)[1][by]) for seed in (1, 2)]
+    assert groups[0] != groups[1]
+    assert len(groups[0]) == len(groups[1])
+
+
 def test_generator_and_seed_give_the_same_split(log):
     one = random_split(log, valid_frac=0.2, rng=9)[1]
     two = random_split(log, valid_frac=0.2, rng=np.random.default_rng(9))[1]
@@ -156,7 +163,7 @@ def test_one_second_for_all_rows_cannot_be_cut_by_time(log):
 
 
 @pytest.mark.parametrize("by", ["user_id", "item_id"])
-def test_cold_ids_are_strangers_to_training(log, by):
+def test_held_out_ids_of_a_cold_split_have_no_training_row(log, by):
     train, valid, test = cold_split(log, by=by, valid_frac=0.2, test_frac=0.1, rng=1)
     n_ids = log[by].nunique()
     assert not set(train[by]) & set(valid[by])
@@ -187,6 +194,97 @@ def test_part_without_rows_is_refused(toy_ratings):
 def test_empty_frame_is_refused(toy_ratings):
     with pytest.raises(ValueError, match="part would be empty: 0 rows"):
         random_split(toy_ratings.head(0), valid_frac=0.2, rng=0)
+
+
+@by_split
+@pytest.mark.parametrize("column", ["user_id", "item_id"])
+def test_a_missing_id_is_refused(log, split, column):
+    holes = log.astype({column: float})
+    holes.loc[7, column] = np.nan
+    with pytest.raises(ValueError, match=rf"{column}: an id is missing \(NaN\) in 1 of 600 rows"):
+        split(holes)
+
+
+@by_split
+@pytest.mark.parametrize("column", ["user_id", "item_id"])
+def test_a_missing_id_column_is_named(log, split, column):
+    with pytest.raises(ValueError, match=rf"columns \['{column}'\] are required"):
+        split(log.drop(columns=column))
+
+
+@by_split
+def test_a_pair_that_comes_twice_is_refused_with_the_cure(log, split):
+    twice = pd.concat([log, log.iloc[[5]].assign(timestamp=999, rating=1.0)], ignore_index=True)
+    user, item = log.loc[5, ["user_id", "item_id"]].astype(int)
+    with pytest.raises(
+        ValueError,
+        match=rf"1 of 601 rows repeat a pair, e\.g\. user_id {user} with item_id {item}, .*"
+        r"ratings\.drop_duplicates\(\['user_id', 'item_id'\], keep='last'\)",
+    ):
+        split(twice)
+
+
+@by_split
+@pytest.mark.parametrize(
+    ("odd", "message"),
+    [
+        (["1", 2], r"user_id must be whole numbers or text, .* \(str and int\)"),
+        ([1.5, 2], r"user_id must be whole numbers or text, .* e\.g\. 1\.5"),
+    ],
+)
+def test_ids_of_no_clear_type_are_refused(log, split, odd, message):
+    strange = log.astype({"user_id": object})
+    strange.loc[[0, 1], "user_id"] = odd
+    with pytest.raises(ValueError, match=message):
+        split(strange)
+
+
+BY_TIME = {name: SPLITS[name] for name in ("last out", "last two out", "temporal")}
+by_time = pytest.mark.parametrize("split", BY_TIME.values(), ids=BY_TIME.keys())
+
+
+@by_time
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda time: time.astype(str), r"timestamp must be numbers, got dtype \w+: convert"),
+        (
+            lambda time: time.where(time.index != 3),
+            r"timestamp must be whole .* 1 others, e\.g\. nan",
+        ),
+        (lambda time: time.astype("Int64").where(time.index != 3), r"1 others, e\.g\. nan"),
+        (lambda time: time + 0.5, r"timestamp must be whole numbers, got 600 others"),
+        (lambda time: time.replace(time[0], np.inf), r"others, e\.g\. inf"),
+        (lambda time: pd.to_datetime(time, unit="s"), r"got dtype datetime64\[\w+\]: take Unix"),
+        (lambda time: time > 5, r"timestamp must be numbers, got dtype bool"),
+    ],
+    ids=["text", "NaN", "NA", "fraction", "infinite", "dates", "bool"],
+)
+def test_timestamps_that_are_no_whole_numbers_are_refused(log, split, change, message):
+    with pytest.raises(ValueError, match=message):
+        split(log.assign(timestamp=change(log["timestamp"])))
+
+
+@by_time
+@pytest.mark.parametrize("dtype", [float, "Int64", np.int32, np.uint64])
+def test_whole_timestamps_of_every_dtype_split_alike(log, split, dtype):
+    changed = split(log.astype({"timestamp": dtype}))
+    for part, other in zip(split(log), changed, strict=True):
+        assert part.index.equals(other.index)
+
+
+@by_split
+@pytest.mark.parametrize("dtype", [float, "Int64", np.int16, "category"])
+def test_whole_ids_of_every_dtype_split_alike(log, split, dtype):
+    changed = split(log.astype({"user_id": dtype, "item_id": dtype}))
+    for part, other in zip(split(log), changed, strict=True):
+        assert part.index.equals(other.index)
+
+
+@by_split
+def test_an_index_that_repeats_is_no_pair_that_repeats(log, split):
+    same_index = split(log.set_axis([0] * len(log)))
+    assert [len(part) for part in same_index] == [len(part) for part in split(log)]
 
 
 def test_missing_column_is_named(toy_ratings):

@@ -134,8 +134,8 @@ def test_an_unknown_user_is_told_who_is_known_and_what_to_do(model, seen):
         recommend(model, 99, seen=seen)
 
 
-def test_an_id_of_another_type_is_unknown(model, seen):
-    with pytest.raises(KeyError, match=r"e\.g\. '10': .* 10 to 40"):
+def test_an_id_of_another_type_is_refused(model, seen):
+    with pytest.raises(ValueError, match=r"got text \(e\.g\. '10'\), and .* int64 \(e\.g\. 10\)"):
         recommend(model, "10", seen=seen)
 
 

@@ -2,12 +2,15 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
+
+from nbhelpers.data.raw_ids import refuse_same_words
 
 GENRE_PREFIX = "genre_"
 # Both stand for "nobody said", so such a film gets an all-zero row.
@@ -26,8 +29,10 @@ ML_1M_OCCUPATIONS = (
     *("K-12 student", "lawyer", "programmer", "retired", "sales/marketing", "scientist"),
     *("self-employed", "technician/engineer", "tradesman/craftsman", "unemployed", "writer"),
 )
-# "(1995)" at the very end; a series carries a range, "(2006-2007)" or "(2007-)".
-YEAR_IN_TITLE = r"\((\d{4})(?:[-\u2013]\s*(?:\d{4})?)?\)\s*$"
+# "(1995)" at the end; a series carries a range, "(2006-2007)" or "(2007-)", a namesake a number,
+# "(1995/II)". Notes may follow: "(1995) (V)" is a video, "(1995) (TV)" a film for television.
+YEAR_IN_TITLE = r"\(\s*(\d{4})(?:/[IVX]+|[-\u2013]\s*(?:\d{4})?)?\s*\)(?:\s*\([^\W\d][^()]*\))*\s*$"
+_LIST_MARKS = r"[\[\]{}\"]"
 
 RATING_COLUMNS = ("user_id", "item_id", "rating", "timestamp")
 _RATING_TYPES = {"user_id": np.int64, "item_id": np.int64, "rating": float, "timestamp": np.int64}
@@ -114,19 +119,83 @@ def parse_users(folder: Path, name: str) -> pd.DataFrame:
 
 
 def year_from_title(title: "pd.Series[str]") -> "pd.Series[int]":
-    """Year in parentheses at the end of each title, as Int64; missing where there is none."""
+    """Year in parentheses at the end of each title, as Int64; missing where there is none.
+
+    Notes in parentheses may follow the year; of a range the first year counts.
+
+    Examples
+    --------
+    >>> year_from_title(pd.Series(["Heat (1995)", "Pooh (1997) (V)", "2001"])).tolist()
+    [1995, 1997, <NA>]
+    """
     found = title.str.extract(YEAR_IN_TITLE, expand=False)
     return pd.to_numeric(found).astype("Int64")
 
 
 def genre_columns(genres: "pd.Series[str]") -> pd.DataFrame:
-    """One int8 column per genre, sorted by name, from texts such as ``"Action|Comedy"``."""
-    flags = genres.str.get_dummies("|").astype("int8")
-    return _named_genres(flags)
+    """One int8 column per genre, sorted by name, from texts such as ``"Action|Comedy"``.
+
+    Parameters
+    ----------
+    genres : Series of str
+        Separated by "|", by "," or by ";", the same in all rows; blanks around a genre do not
+        count. A film may have none, or be missing.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    ValueError
+        If they are no text, it is not certain what separates two genres, or two genres differ in
+        upper and lower case only.
+
+    Examples
+    --------
+    >>> genre_columns(pd.Series(["Drama, War", "War", ""]))
+       genre_Drama  genre_War
+    0            1          1
+    1            0          1
+    2            0          0
+    """
+    text = _genre_text(genres)
+    separator = _separator(text)
+    trimmed = text.str.replace(rf"\s*{re.escape(separator)}\s*", "|", regex=True).str.strip()
+    return _named_genres(trimmed.str.get_dummies("|").astype("int8"))
+
+
+def _genre_text(genres: "pd.Series[str]") -> "pd.Series[str]":
+    """The texts, missing ones empty; refused where they spell a list of another language."""
+    text = genres.fillna("")
+    odd = text[[not isinstance(value, str) for value in text]]
+    lists = odd if len(odd) else text[text.str.contains(_LIST_MARKS)]
+    if len(lists):
+        raise ValueError(
+            f"genres must be text such as 'Action|Comedy', got {lists.iloc[0]!r:.60}: join them "
+            "by | first"
+        )
+    return text
+
+
+def _separator(text: "pd.Series[str]") -> str:
+    """What separates genres in all rows."""
+    used = {mark: text[text.str.contains(mark, regex=False)] for mark in "|,;/"}
+    used = {mark: rows for mark, rows in used.items() if len(rows)}
+    names_hold_slashes = "|" in used  # "Sci-Fi/Fantasy|Drama" leaves no doubt
+    doubtful = set(used) - ({"/"} if names_hold_slashes else set())
+    if len(doubtful) > 1 or doubtful == {"/"}:
+        shown = ", ".join(repr(rows.iloc[0])[:60] for rows in used.values())
+        raise ValueError(
+            f"genres must be separated by one mark in all rows, got {' and '.join(used)}, e.g. "
+            f"{shown}: separate them by | and by nothing else"
+        )
+    return doubtful.pop() if doubtful else "|"
 
 
 def _named_genres(flags: pd.DataFrame) -> pd.DataFrame:
-    known = sorted(set(flags.columns) - set(NOT_A_GENRE))
+    known = sorted(name for name in flags.columns if name.casefold() not in NOT_A_GENRE)
+    refuse_same_words(known, what="genres")
     return flags[known].add_prefix(GENRE_PREFIX)
 
 

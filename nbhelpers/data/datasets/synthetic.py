@@ -84,6 +84,14 @@ def make_ratings(
     ------
     ValueError
         If a count, spread or step is impossible.
+
+    Examples
+    --------
+    >>> made = make_ratings(n_users=20, n_items=10, n_ratings=50, rng=0)
+    >>> made.ratings.columns.tolist(), len(made.ratings)
+    (['user_id', 'item_id', 'rating', 'timestamp'], 50)
+    >>> made.item_factors.shape
+    (10, 8)
     """
     _check_counts(n_users, n_items, n_ratings)
     _check_spreads(n_factors, noise, drift, star_step)

@@ -180,7 +180,15 @@ def test_csv_sets_year(csv_set):
         ("Series (2007\u2013 )", 2007),
         ("Trilogy: 1972-1990", None),
         ("(500) Days of Summer (2009)", 2009),
-        ("Part III (1995) (V)", None),
+        ("Part III (1995) (V)", 1995),
+        ("Part III (1995)(TV) ", 1995),
+        ("Series (2006-2007) (TV) (mini)", 2006),
+        ("Double (1995/II)", 1995),
+        ("Wide ( 1995 )", 1995),
+        ("Remade (1956) (1995)", 1995),
+        ("Part III (V)", None),
+        ("Year (1995) later", None),
+        ("Number (12345)", None),
         ("2001", None),
         ("", None),
     ],
@@ -194,6 +202,55 @@ def test_genres_are_sorted_and_one_per_column():
     flags = genre_columns(pd.Series(["War|Action", "(no genres listed)", "", "Action"]))
     assert list(flags.columns) == ["genre_Action", "genre_War"]
     assert flags.to_numpy().tolist() == [[1, 1], [0, 0], [0, 0], [1, 0]]
+
+
+@pytest.mark.parametrize(
+    "genres",
+    [
+        ["Action|Drama", "Drama", "", None],
+        [" Action | Drama ", "Drama", " ", None],
+        ["Action, Drama", "Drama", "", None],
+        ["Action ,Drama,", " Drama", "", None],
+        ["Action;Drama", "Drama", "(No genres listed)", "Unknown"],
+        ["Action||Drama", "|Drama|", "| |", "unknown"],
+        ["Action\u00a0|\tDrama", "Drama\u00a0", "", None],
+    ],
+)
+def test_blanks_and_other_separators_make_no_new_genres(genres):
+    flags = genre_columns(pd.Series(genres, dtype=object))
+    assert list(flags.columns) == ["genre_Action", "genre_Drama"]
+    assert flags.to_numpy().tolist() == [[1, 1], [0, 1], [0, 0], [0, 0]]
+
+
+def test_a_genre_may_hold_a_slash_where_genres_are_separated():
+    flags = genre_columns(pd.Series(["Sci-Fi/Fantasy|Drama", "Drama"]))
+    assert list(flags.columns) == ["genre_Drama", "genre_Sci-Fi/Fantasy"]
+
+
+@pytest.mark.parametrize(
+    ("genres", "message"),
+    [
+        (["Action, Drama", "War|Drama"], r"one mark in all rows, got \| and ,, e\.g\. 'War"),
+        (["Action, Drama; War"], r"one mark in all rows, got , and ;"),
+        (["Action/Drama"], r"one mark in all rows, got /, e\.g\. 'Action/Drama'"),
+        (["War", "['Action', 'Drama']"], r"genres must be text such as 'Action\|Comedy', got \"\["),
+        (['{"name": "Action"}'], r"genres must be text such as"),
+        ([["Action", "Drama"]], r"genres must be text such as .* got \['Action', 'Drama'\]"),
+        ([7, "War"], r"genres must be text such as .* got 7"),
+        (
+            ["Action|War", "action"],
+            r"genres must differ in more than case or blanks, got Action, a",
+        ),
+        (["Sci-Fi", "Sci\u200b-Fi"], r"genres must differ in more than case or blanks"),
+    ],
+)
+def test_genres_of_no_certain_meaning_are_refused(genres, message):
+    with pytest.raises(ValueError, match=message):
+        genre_columns(pd.Series(genres, dtype=object))
+
+
+def test_no_films_have_no_genres():
+    assert genre_columns(pd.Series([], dtype=object)).shape == (0, 0)
 
 
 def test_sets_without_users_are_refused(tmp_path):

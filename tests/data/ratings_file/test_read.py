@@ -216,6 +216,11 @@ def test_whole_numbers_beyond_64_bits_become_text(dtype):
     assert check_ratings(frame)["user_id"].tolist() == ["9223372036854775808", "1"]
 
 
+def test_largest_float_ids_that_are_exact_become_integers():
+    frame = pd.DataFrame({"user_id": [2.0**53 - 1, 1.0 - 2**53], "item_id": [1, 2]})
+    assert check_ratings(frame)["user_id"].tolist() == [9007199254740991, -9007199254740991]
+
+
 def test_counts_in_words():
     frame = pd.DataFrame({"user_id": [1, 1], "item_id": [1, 2], "rating": [1.0, 2.0]})
     assert describe_counts(frame) == "2 ratings by 1 user of 2 items"
@@ -325,7 +330,18 @@ def test_rating_range_must_rise(low_to_high):
 
 BAD_COLUMNS = {
     "ids with halves": ("user_id", [1.0, 2.5], r"row 2, column user_id: 2\.5 is not a whole"),
-    "ids beyond float": ("user_id", [1.0, 1e17], "1e.17 is not a whole number"),
+    "ids infinite": ("user_id", [1.0, -np.inf], "row 2, column user_id: -inf is a float too large"),
+    "ids beyond float": ("user_id", [1.0, 1e17], "1e.17 is a float too large to be exact"),
+    "ids that float rounds": (
+        "user_id",
+        [2.0**53 - 1, float(2**53 + 1)],
+        "row 2, column user_id: 9007199254740992.0 is a float too large to be exact: write ids",
+    ),
+    "negative ids that float rounds": (
+        "user_id",
+        [1.0 - 2**53, -(2.0**53)],
+        "row 2, column user_id: -9007199254740992.0 is a float too large",
+    ),
     "ids missing": ("user_id", [1.0, None], "row 2, column user_id: the value is missing"),
     "ids missing, text": ("item_id", ["a", None], "row 2, column item_id: the value is missing"),
     "ids empty text": ("item_id", ["a", ""], "row 2, column item_id: the value is missing"),
