@@ -1,7 +1,7 @@
-"""What lists are like apart from their hits: how wide, how new, how even, how alike.
+"""Beyond accuracy: coverage, concentration, overlap, novelty and popularity of lists.
 
-``lists`` have shape (n_users, k) and hold item indices, best first; -1 marks an empty place and
-counts nowhere (see ``RankingScores.lists``).
+``lists`` have shape (n_users, k) and hold item indices, best first; -1 marks an empty position
+and counts nowhere (see ``RankingScores.lists``).
 """
 
 from __future__ import annotations
@@ -34,6 +34,12 @@ def coverage(lists: Tensor, *, n_items: int) -> float:
     ------
     ValueError
         If an index lies outside the catalog.
+
+    Examples
+    --------
+    >>> lists = torch.tensor([[0, 1], [0, 2], [0, 1]])
+    >>> coverage(lists, n_items=4)  # three of four items
+    0.75
     """
     return float((exposure(lists, n_items) > 0).double().mean())
 
@@ -61,14 +67,21 @@ def gini(lists: Tensor, *, n_items: int) -> float:
     References
     ----------
     Shani and Gunawardana (2011), Evaluating Recommendation Systems, sec. 3.3.1.
+
+    Examples
+    --------
+    >>> gini(torch.tensor([[0, 1], [2, 3]]), n_items=4)
+    0.0
+    >>> gini(torch.tensor([[0], [0], [0]]), n_items=4)
+    0.75
     """
     shown = exposure(lists, n_items).double().sort().values
-    place = torch.arange(1, n_items + 1)
-    return float(((2 * place - n_items - 1) * shown).sum() / (n_items * shown.sum()))
+    nth = torch.arange(1, n_items + 1)
+    return float(((2 * nth - n_items - 1) * shown).sum() / (n_items * shown.sum()))
 
 
 def lorenz(lists: Tensor, *, n_items: int) -> Tensor:
-    """Lorenz curve of exposure: the share of all places that the least listed items hold.
+    """Lorenz curve of exposure: the share of all listings that the least listed items have.
 
     On the diagonal all items are listed equally often; ``gini`` is twice the area between the
     diagonal and the curve.
@@ -82,12 +95,17 @@ def lorenz(lists: Tensor, *, n_items: int) -> Tensor:
     Returns
     -------
     Tensor of float64, shape (n_items + 1,)
-        Place j is the share of the j items listed least, from 0 to 1. NaN if all lists are empty.
+        Entry j is the share of the j items listed least, from 0 to 1. NaN if all lists are empty.
 
     Raises
     ------
     ValueError
         If an index lies outside the catalog.
+
+    Examples
+    --------
+    >>> lorenz(torch.tensor([[0, 1], [0, 2], [0, -1], [0, -1], [0, -1], [0, -1]]), n_items=4)
+    tensor([0.0000, 0.0000, 0.1250, 0.2500, 1.0000], dtype=torch.float64)
     """
     shown = exposure(lists, n_items).sort().values.cumsum(dim=0)
     return torch.cat([shown.new_zeros(1), shown]) / shown[-1].double()
@@ -107,25 +125,30 @@ def list_overlap(lists: Tensor) -> float:
     -------
     float
         From 0 (no two lists share an item) to 1 (all are the same); NaN with fewer than two
-        lists. Of lists that differ in length each gets its turn to be the one that is shared.
+        lists. Where two lists differ in length, each is once the one whose share is taken.
 
     Raises
     ------
     ValueError
         If an index is below -1, or an item comes twice in a list.
+
+    Examples
+    --------
+    >>> list_overlap(torch.tensor([[0, 1], [0, 2]]))  # each shares one of two items
+    0.5
     """
     lists = checked_lists(lists, int(lists.max()) + 1 if lists.numel() else 1)
     ordered = lists.sort(dim=1).values
     repeated = ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(dim=1)
     if repeated.any():
         raise ValueError(f"{int(repeated.sum())} lists hold an item twice: list each once")
-    places = lists >= 0
-    length = places.sum(dim=1)
+    filled = lists >= 0
+    length = filled.sum(dim=1)
     n_lists = int((length > 0).sum())
     if n_lists < 2:
         return math.nan
-    others = torch.bincount(lists[places]) - 1  # lists besides one's own, for each item
-    shared = (others[lists.clamp(min=0)] * places).sum(dim=1)  # (n_users,)
+    others = torch.bincount(lists[filled]) - 1  # lists besides one's own, for each item
+    shared = (others[lists.clamp(min=0)] * filled).sum(dim=1)  # (n_users,)
     return float((shared / length.clamp(min=1).double()).sum()) / (n_lists * (n_lists - 1))
 
 
@@ -156,6 +179,11 @@ def novelty(lists: Tensor, item_counts: ArrayLike, *, n_users: int) -> Tensor:
     ----------
     Zhou et al. (2010), Solving the apparent diversity-accuracy dilemma of recommender systems,
     Materials and methods, https://doi.org/10.1073/pnas.1000488107
+
+    Examples
+    --------
+    >>> novelty(torch.tensor([[0, 1], [2, 3]]), [8, 4, 1, 0], n_users=8).tolist()
+    [0.5, 3.0]
     """
     counts = torch.tensor(np.asarray(item_counts), dtype=torch.float64)
     wrong = counts[(counts < 0) | (counts > n_users)]
@@ -185,6 +213,11 @@ def popularity_share(lists: Tensor, item_counts: ArrayLike, *, head: float = 0.2
     ------
     ValueError
         If an index lies outside the catalog, or ``head`` outside its range.
+
+    Examples
+    --------
+    >>> popularity_share(torch.tensor([[0, 1], [1, 3]]), [9, 5, 5, 1, 0], head=0.2).tolist()
+    [0.5, 0.0]
     """
     if not 0 < head <= 1:
         raise ValueError(f"head must lie above 0 and up to 1, got {head}")

@@ -1,4 +1,4 @@
-"""Steps on lists of item indices that several measures share; -1 marks an empty place."""
+"""Steps on lists of item indices that several measures share; -1 marks an empty position."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def list_means(lists: Tensor, values: Tensor) -> Tensor:
         NaN for an empty list.
     """
     lists = checked_lists(lists, len(values))
-    places = lists >= 0
-    listed = values[lists.clamp(min=0)].where(places, 0.0)  # (n_lists, k)
-    return listed.sum(dim=1) / places.sum(dim=1)
+    filled = lists >= 0
+    listed = values[lists.clamp(min=0)].where(filled, 0.0)  # (n_lists, k)
+    return listed.sum(dim=1) / filled.sum(dim=1)
 
 
 def exposure(lists: Tensor, n_items: int) -> Tensor:

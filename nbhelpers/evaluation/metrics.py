@@ -1,4 +1,4 @@
-"""Errors of predicted ratings, and what ranks say of a list: one value for each user.
+"""Errors of predicted ratings, and metrics of ranked lists: one value for each user.
 
 ``ranks`` come from ``rank_of_positive`` or ``ranks_of_positives``: shape (batch,) or (batch,
 n_positives), 1 is best, 0 fills the rows of users with fewer positives. A user without positives
@@ -33,6 +33,11 @@ def rmse(pred: Tensor, rating: Tensor) -> float:
     ------
     ValueError
         If the shapes differ, there is no rating, or a value is not finite.
+
+    Examples
+    --------
+    >>> rmse(torch.tensor([3.0, 5.0]), torch.tensor([5.0, 3.0]))  # errors of 2 and 2
+    2.0
     """
     return float(_errors(pred, rating).square().mean().sqrt())
 
@@ -54,6 +59,11 @@ def mae(pred: Tensor, rating: Tensor) -> float:
     ------
     ValueError
         If the shapes differ, there is no rating, or a value is not finite.
+
+    Examples
+    --------
+    >>> mae(torch.tensor([3.0, 5.0]), torch.tensor([4.0, 2.0]))  # errors of 1 and 3
+    2.0
     """
     return float(_errors(pred, rating).abs().mean())
 
@@ -89,6 +99,11 @@ def hit_rate_at_k(ranks: Tensor, k: int) -> Tensor:
     ------
     ValueError
         If ``ranks`` are not ranks, or ``k`` is below 1.
+
+    Examples
+    --------
+    >>> hit_rate_at_k(torch.tensor([1, 10, 11]), 10).tolist()
+    [1.0, 1.0, 0.0]
     """
     table, counts = _table(ranks)
     return _per_user((table <= checked_k(k)).any(dim=1).double(), counts)
@@ -106,13 +121,18 @@ def recall_at_k(ranks: Tensor, k: int) -> Tensor:
     Returns
     -------
     Tensor of float64, shape (batch,)
+
+    Examples
+    --------
+    >>> recall_at_k(torch.tensor([[2, 5, 40, 90], [1, 0, 0, 0]]), 10).tolist()
+    [0.5, 1.0]
     """
     table, counts = _table(ranks)
     return _per_user((table <= checked_k(k)).sum(dim=1).double() / counts, counts)
 
 
 def precision_at_k(ranks: Tensor, k: int) -> Tensor:
-    """Share of the ``k`` places of the list that hold a positive.
+    """Share of the ``k`` listed items that are positives.
 
     Parameters
     ----------
@@ -124,36 +144,60 @@ def precision_at_k(ranks: Tensor, k: int) -> Tensor:
     -------
     Tensor of float64, shape (batch,)
         At most ``min(k, n_positives) / k``.
+
+    Examples
+    --------
+    >>> precision_at_k(torch.tensor([[2, 5, 40, 90], [1, 0, 0, 0]]), 10).tolist()
+    [0.2, 0.1]
     """
     table, counts = _table(ranks)
     return _per_user((table <= checked_k(k)).sum(dim=1).double() / k, counts)
 
 
-def ndcg_at_k(ranks: Tensor, k: int) -> Tensor:
-    """Normalized discounted cumulative gain: hits weigh 1 / log2(1 + rank).
+def ndcg_at_k(ranks: Tensor, k: int, *, gains: Tensor | None = None) -> Tensor:
+    """Normalized discounted cumulative gain: hits count gain / log2(1 + rank).
 
     Parameters
     ----------
     ranks : Tensor of int, shape (batch,) or (batch, n_positives)
     k : int
         Length of the list, at least 1.
+    gains : Tensor of float, of the same shape, optional
+        Gain of the positive at each rank, above 0, such as stars; where a rank is 0 it is left
+        alone. Without gains every positive has the gain 1. Gains are taken as they are (linear);
+        for the exponential form of web search pass ``2**stars - 1``.
 
     Returns
     -------
     Tensor of float64, shape (batch,)
-        1 where the first ``min(k, n_positives)`` places all hold positives.
+        1 where the best ``min(k, n_positives)`` positives are the first ones, by descending gain.
+
+    Raises
+    ------
+    ValueError
+        If ``ranks`` are not ranks, ``k`` is below 1, or gains are of another shape, not finite
+        or not above 0.
 
     References
     ----------
     Jarvelin and Kekalainen (2002), Cumulated Gain-Based Evaluation of IR Techniques, sec. 2, with
-    gains of 0 and 1 and the discount log2(1 + rank), https://doi.org/10.1145/582415.582418
+    the discount log2(1 + rank), https://doi.org/10.1145/582415.582418
+
+    Examples
+    --------
+    >>> ndcg_at_k(torch.tensor([1, 3, 11]), 10).tolist()  # log2(1 + 3) = 2
+    [1.0, 0.5, 0.0]
+    >>> stars = torch.tensor([[1.0, 5.0]])  # the film of one star comes first
+    >>> ndcg_at_k(torch.tensor([[1, 3]]), 10, gains=stars).round(decimals=3).tolist()
+    [0.622]
     """
     table, counts = _table(ranks)
-    gains = (1 / torch.log2(1 + table)).where(table <= checked_k(k), 0.0)
-    place = torch.arange(1, table.shape[1] + 1, device=table.device)
-    reachable = place <= counts.clamp(max=k).unsqueeze(1)  # (batch, n_positives)
-    ideal = (reachable / torch.log2(1.0 + place.double())).sum(dim=1)
-    return _per_user(gains.sum(dim=1) / ideal, counts)
+    worth = table.isfinite().double() if gains is None else _by_rank(gains, ranks)
+    found = (worth / torch.log2(1 + table)).where(table <= checked_k(k), 0.0)
+    position = torch.arange(1, table.shape[1] + 1, dtype=torch.float64, device=table.device)
+    best = worth.sort(dim=1, descending=True).values
+    ideal = (best / torch.log2(1 + position)).where(position <= k, 0.0)
+    return _per_user(found.sum(dim=1) / ideal.sum(dim=1), counts)
 
 
 def map_at_k(
@@ -183,6 +227,14 @@ def map_at_k(
     ------
     ValueError
         If ``ranks`` are not ranks, ``k`` is below 1, or the denominator is another.
+
+    Examples
+    --------
+    >>> ranks = torch.tensor([[1, 4, 90, 91]])  # of four positives two in the top ten
+    >>> map_at_k(ranks, 10).item()  # (1/1 + 2/4) / 4
+    0.375
+    >>> map_at_k(ranks, 2, denominator="min(k, positives)").item()  # (1/1) / 2
+    0.5
     """
     table, counts = _table(ranks)
     hits = torch.arange(1, table.shape[1] + 1, device=table.device)  # up to and with this one
@@ -203,6 +255,11 @@ def mean_reciprocal_rank(ranks: Tensor) -> Tensor:
     Returns
     -------
     Tensor of float64, shape (batch,)
+
+    Examples
+    --------
+    >>> mean_reciprocal_rank(torch.tensor([[2, 5], [4, 0]])).tolist()
+    [0.5, 0.25]
     """
     table, counts = _table(ranks)
     return _per_user((1 / table[:, :1]).sum(dim=1), counts)  # the best stands first
@@ -228,6 +285,11 @@ def auc(ranks: Tensor, n_candidates: int | Tensor) -> Tensor:
     ------
     ValueError
         If ``ranks`` are not ranks, or one exceeds ``n_candidates``.
+
+    Examples
+    --------
+    >>> auc(torch.tensor([1, 3, 5]), 5).tolist()  # beside four other candidates
+    [1.0, 0.5, 0.0]
     """
     table, counts = _table(ranks)
     total = torch.as_tensor(n_candidates, device=table.device).expand(len(table))
@@ -235,8 +297,8 @@ def auc(ranks: Tensor, n_candidates: int | Tensor) -> Tensor:
     beyond = (real & (table > total.unsqueeze(1))).sum()
     if beyond:
         raise ValueError(f"{int(beyond)} ranks exceed the number of candidates")
-    place = torch.arange(1, table.shape[1] + 1, device=table.device)
-    lost = (table - place).where(real, 0.0).sum(dim=1)  # pairs that another candidate wins
+    position = torch.arange(1, table.shape[1] + 1, device=table.device)
+    lost = (table - position).where(real, 0.0).sum(dim=1)  # pairs that another candidate wins
     return _per_user(1 - lost / (counts * (total - counts)), counts)
 
 
@@ -255,6 +317,21 @@ def _table(ranks: Tensor) -> tuple[Tensor, Tensor]:
     if repeated.any():
         raise ValueError(f"{int(repeated.sum())} ranks repeat another of the same user")
     return table, (wide > 0).sum(dim=1)
+
+
+def _by_rank(gains: Tensor, ranks: Tensor) -> Tensor:
+    """Gains in the order of ascending ranks, as (batch, n_positives) float64; 0 for no positive."""
+    if gains.shape != ranks.shape:
+        raise ValueError(
+            f"gains must have the shape of ranks, {tuple(ranks.shape)}, got {tuple(gains.shape)}"
+        )
+    wide = ranks.unsqueeze(1) if ranks.dim() == 1 else ranks
+    worth = gains.view(wide.shape).to(wide.device, torch.float64).where(wide > 0, 0.0)
+    wrong = ((wide > 0) & ~((worth > 0) & worth.isfinite())).sum()
+    if wrong:
+        raise ValueError(f"gains must be finite and above 0, got {int(wrong)} that are not")
+    order = wide.double().masked_fill(wide == 0, torch.inf).argsort(dim=1)
+    return worth.gather(1, order)
 
 
 def _per_user(values: Tensor, counts: Tensor) -> Tensor:

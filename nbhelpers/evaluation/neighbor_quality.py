@@ -1,7 +1,7 @@
-"""How good lists of neighbors are, by what the vectors were not told.
+"""How good lists of neighbors are, by what the vectors were not trained on.
 
 ``lists`` have shape (n_asked, k) and hold the neighbors of the items ``asked``, shape (n_asked,),
-as item indices; -1 marks an empty place and counts nowhere. A value says little alone: hold it
+as item indices; -1 marks an empty position and counts nowhere. A value says little alone: hold it
 against that of random lists, best of items as popular as the neighbors.
 """
 
@@ -35,6 +35,12 @@ def attribute_agreement(lists: Tensor, asked: Tensor, table: ArrayLike | Tensor)
     ------
     ValueError
         If shapes do not fit, or an index lies outside the catalog.
+
+    Examples
+    --------
+    >>> genres = [[1, 1, 0], [0, 1, 1], [0, 0, 1]]
+    >>> attribute_agreement(torch.tensor([[1, 2]]), torch.tensor([0]), genres).tolist()
+    [0.5]
     """
     values = table.cpu() if isinstance(table, Tensor) else table
     has = torch.from_numpy(np.asarray(values) != 0)  # (n_items, n_attributes)
@@ -43,8 +49,8 @@ def attribute_agreement(lists: Tensor, asked: Tensor, table: ArrayLike | Tensor)
     lists, asked = _checked(lists, asked, len(has))
     own = has[asked]  # (n_asked, n_attributes)
     agree = [(own & has[column]).any(dim=1) for column in lists.clamp(min=0).unbind(dim=1)]
-    places = (lists >= 0) & own.any(dim=1, keepdim=True)
-    return (torch.stack(agree, dim=1) & places).sum(dim=1).double() / places.sum(dim=1)
+    counted = (lists >= 0) & own.any(dim=1, keepdim=True)
+    return (torch.stack(agree, dim=1) & counted).sum(dim=1).double() / counted.sum(dim=1)
 
 
 def cooccurrence_lift(lists: Tensor, asked: Tensor, interactions: Interactions) -> Tensor:
@@ -71,6 +77,12 @@ def cooccurrence_lift(lists: Tensor, asked: Tensor, interactions: Interactions) 
     ------
     ValueError
         If shapes do not fit, or an index lies outside the catalog.
+
+    Examples
+    --------
+    >>> plays = Interactions([0, 0, 1, 1, 2], [0, 1, 0, 1, 2], n_users=4, n_items=3)
+    >>> cooccurrence_lift(torch.tensor([[1], [2]]), torch.tensor([0, 0]), plays).tolist()
+    [2.0, 0.0]
     """
     lists, asked = _checked(lists, asked, interactions.n_items)
     counts = torch.from_numpy(interactions.item_counts.astype(np.float64))
@@ -80,9 +92,9 @@ def cooccurrence_lift(lists: Tensor, asked: Tensor, interactions: Interactions) 
         torch.from_numpy(np.asarray(own.multiply(by_item[column.numpy()]).sum(axis=1)).ravel())
         for column in lists.clamp(min=0).unbind(dim=1)
     ]
-    places = lists >= 0
-    found = (torch.stack(both, dim=1) * places).sum(dim=1).double()
-    product = (counts[lists.clamp(min=0)] * places).sum(dim=1) * counts[asked]
+    filled = lists >= 0
+    found = (torch.stack(both, dim=1) * filled).sum(dim=1).double()
+    product = (counts[lists.clamp(min=0)] * filled).sum(dim=1) * counts[asked]
     return found * interactions.n_users / product
 
 
@@ -90,8 +102,8 @@ def popularity_percentile(lists: Tensor, item_counts: ArrayLike) -> Tensor:
     """Mean popularity of each list: the share of the catalog that is less popular than its items.
 
     Of equally popular items half count as less popular, so the mean over the catalog is 0.5. The
-    pull of popularity is what neighbors have more than that, and more than the items asked for:
-    ``popularity_percentile(asked.unsqueeze(1), item_counts)``.
+    popularity bias of neighbors is what they have more than that, and more than the items asked
+    for: ``popularity_percentile(asked.unsqueeze(1), item_counts)``.
 
     Parameters
     ----------
@@ -108,6 +120,11 @@ def popularity_percentile(lists: Tensor, item_counts: ArrayLike) -> Tensor:
     ------
     ValueError
         If an index lies outside the catalog.
+
+    Examples
+    --------
+    >>> popularity_percentile(torch.tensor([[0], [3], [1]]), [1, 5, 5, 9]).tolist()
+    [0.125, 0.875, 0.5]
     """
     counts = np.asarray(item_counts)
     ordered = np.sort(counts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ class RankingScores:
         Users without a held-out positive, of whom nothing can be said.
     seconds : float
         Of scoring, ranking and measuring.
+    n_cold : int or None
+        Users in ``per_user`` who have no seen item; None where no seen items were given.
     """
 
     protocol: str
@@ -55,6 +58,7 @@ class RankingScores:
     lists: Tensor
     n_left_out: int
     seconds: float
+    n_cold: int | None = None
 
     def mean(self, metric: str) -> float:
         """Mean over users of a metric.
@@ -67,6 +71,7 @@ class RankingScores:
         Returns
         -------
         float
+            NaN if no user has a value, see ``count``.
 
         Raises
         ------
@@ -74,6 +79,20 @@ class RankingScores:
             If there is no such metric.
         """
         return float(self._values(metric).mean())
+
+    def count(self, metric: str) -> int:
+        """Users who have a value: all of ``per_user``, but where ``auc`` is NaN.
+
+        Parameters
+        ----------
+        metric : str
+            One of ``METRICS``, or ``"map_capped"``.
+
+        Returns
+        -------
+        int
+        """
+        return len(self._values(metric))
 
     def interval(self, metric: str, *, level: float = 0.95, rng: int = 0) -> tuple[float, float]:
         """Bootstrap interval of the mean: users are drawn again, with replacement.
@@ -90,8 +109,12 @@ class RankingScores:
         Returns
         -------
         (float, float)
+            NaN if no user has a value.
         """
-        return bootstrap_interval(self._values(metric).to_numpy(), level=level, rng=rng)
+        values = self._values(metric).to_numpy()
+        if not len(values):
+            return math.nan, math.nan
+        return bootstrap_interval(values, level=level, rng=rng)
 
     def against(self, other: RankingScores, metric: str, *, rng: int = 0) -> PairedTest:
         """Paired test of this model against another on the same users.
@@ -108,7 +131,8 @@ class RankingScores:
         Returns
         -------
         PairedTest
-            Its difference is positive where this model is better.
+            Its difference is positive where this model is better. NaN with 0 users if nobody has
+            a value.
 
         Raises
         ------
@@ -123,6 +147,8 @@ class RankingScores:
         if not self.per_user["user_idx"].equals(other.per_user["user_idx"]):
             raise ValueError("the users differ: evaluate both models on the same held-out pairs")
         both = pd.concat([self._column(metric), other._column(metric)], axis=1).dropna()
+        if not len(both):
+            return PairedTest(math.nan, (math.nan, math.nan), math.nan, 0)
         return paired_test(*both.to_numpy().T, rng=rng)
 
     def table(self, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
@@ -144,9 +170,10 @@ class RankingScores:
 
     def __repr__(self) -> str:
         means = ", ".join(f"{name} {self.mean(name):.3f}" for name in METRICS)
+        cold = f", {self.n_cold:,} without a seen item" if self.n_cold else ""
         return (
             f"{self.protocol}, k = {self.k}, {len(self.per_user):,} users "
-            f"({self.n_left_out:,} without a held-out positive left out): {means}"
+            f"({self.n_left_out:,} without a held-out positive left out{cold}): {means}"
         )
 
     def _values(self, metric: str) -> pd.Series[float]:
@@ -159,7 +186,7 @@ class RankingScores:
 
 
 class Report:
-    """Room for the results of all users, filled block by block.
+    """Room for the results of all users, filled block by block on the device of the ranks.
 
     Parameters
     ----------
@@ -168,18 +195,28 @@ class Report:
     k : int
         Length of the lists, at least 1.
     width : int
-        Places that a list can fill: ``k``, or the number of candidates if that is smaller.
+        Items that a list can hold: ``k``, or the number of candidates if that is smaller.
     """
 
     def __init__(self, n_users: int, *, k: int, width: int) -> None:
-        self.k = k
+        self.n_users, self.k, self.width = n_users, k, width
         self.filled = 0
-        # Made at once: small results kept between large blocks would fragment the memory.
-        self._values = torch.empty(n_users, len(_COLUMNS), dtype=torch.float64)
-        self._lists = torch.empty(n_users, width, dtype=torch.int64)
+        self._reserve(torch.device("cpu"))
+
+    def _reserve(self, device: torch.device) -> None:
+        """Make all room at once: small results between large blocks would fragment the memory."""
+        shape = (self.n_users, len(_COLUMNS))
+        self._values = torch.empty(shape, dtype=torch.float64, device=device)
+        self._lists = torch.empty((self.n_users, self.width), dtype=torch.int64, device=device)
 
     def add(
-        self, user_idx: Tensor, ranks: Tensor, lists: Tensor, *, n_candidates: int | Tensor
+        self,
+        user_idx: Tensor,
+        ranks: Tensor,
+        lists: Tensor,
+        *,
+        n_candidates: int | Tensor,
+        gains: Tensor | None = None,
     ) -> None:
         """Measure some users.
 
@@ -191,14 +228,19 @@ class Report:
         lists : Tensor of int, shape (batch, width)
         n_candidates : int, or Tensor of int of shape (batch,)
             All that were ranked, positives included.
+        gains : Tensor of float, of the shape of ``ranks``, optional
+            Of the positive at each rank, see ``ndcg_at_k``.
         """
-        ranks, k = ranks.cpu(), self.k
+        device, k = with_float64(ranks.device), self.k
+        if not self.filled and device != self._values.device:
+            self._reserve(device)
+        ranks = ranks.to(device)
         columns = (
-            user_idx,
+            user_idx.to(device),
             (ranks > 0).sum(dim=1),
             ranks[:, 0],
             hit_rate_at_k(ranks, k),
-            ndcg_at_k(ranks, k),
+            ndcg_at_k(ranks, k, gains=gains),
             map_at_k(ranks, k),
             mean_reciprocal_rank(ranks),
             precision_at_k(ranks, k),
@@ -208,11 +250,13 @@ class Report:
         )
         rows = slice(self.filled, self.filled + len(user_idx))
         self._values[rows] = torch.stack([column.double() for column in columns], dim=1)
-        self._lists[rows] = lists.cpu()
+        self._lists[rows] = lists
         self.filled = rows.stop
 
-    def scores(self, protocol: str, *, n_left_out: int, started: float) -> RankingScores:
-        """What was found.
+    def scores(
+        self, protocol: str, *, n_left_out: int, started: float, n_cold: int | None = None
+    ) -> RankingScores:
+        """What was found, brought to the CPU.
 
         Parameters
         ----------
@@ -221,17 +265,25 @@ class Report:
             Users without a held-out positive.
         started : float
             The time at the start, of ``time.perf_counter``.
+        n_cold : int, optional
+            Users without a seen item.
 
         Returns
         -------
         RankingScores
         """
-        per_user = pd.DataFrame(self._values.numpy(), columns=list(_COLUMNS))
+        per_user = pd.DataFrame(self._values.cpu().numpy(), columns=list(_COLUMNS))
         return RankingScores(
             protocol=protocol,
             k=self.k,
             per_user=per_user.astype(dict.fromkeys(_COLUMNS[:3], "int64")),
-            lists=self._lists,
+            lists=self._lists.cpu(),
             n_left_out=n_left_out,
             seconds=time.perf_counter() - started,
+            n_cold=n_cold,
         )
+
+
+def with_float64(device: torch.device) -> torch.device:
+    """The device itself, or the CPU in place of one that has no float64 (MPS)."""
+    return torch.device("cpu") if device.type == "mps" else device

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nbhelpers.core.csr import nth_absent
 from nbhelpers.data.interactions import Interactions
+from nbhelpers.sampling.negatives import either, uniform_shares
 
 
 def evaluation_candidates(
@@ -18,7 +19,7 @@ def evaluation_candidates(
     n_negatives: int = 99,
     generator: torch.Generator,
 ) -> Tensor:
-    """For each user with a held-out positive that item, then items never chosen by the user.
+    """For each user with a held-out positive that item, then items that the user never chose.
 
     The negatives of a user are all different, each set of them equally likely; none is in
     ``seen`` or ``held_out``. Row r belongs to ``held_out.pairs()[0][r]``.
@@ -35,17 +36,26 @@ def evaluation_candidates(
     Returns
     -------
     Tensor of int64, shape (n_users_with_a_positive, 1 + n_negatives)
-        The positive is in column 0.
+        The positive is in column 0. On the device of the generator.
 
     Raises
     ------
     ValueError
         If no user or a user with several has held-out positives, one of them is also in ``seen``,
         or a user has fewer than ``n_negatives`` items left.
+
+    Examples
+    --------
+    >>> seen = Interactions([0, 0, 1], [0, 1, 0], n_users=2, n_items=5)
+    >>> held_out = Interactions([0, 1], [4, 2], n_users=2, n_items=5)
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> candidates = evaluation_candidates(held_out, seen=seen, n_negatives=2, generator=generator)
+    >>> candidates[:, 0].tolist(), candidates[0].sort().values.tolist()
+    ([4, 2], [2, 3, 4])
     """
     if n_negatives < 1:
         raise ValueError(f"n_negatives must be at least 1, got {n_negatives}")
-    chosen = seen | held_out
+    chosen = either(seen, held_out)
     _require_one_each(held_out, n_together=len(chosen) - len(seen))
     user_idx, item_idx = held_out.pairs()
     rows = user_idx.numpy()
@@ -53,7 +63,8 @@ def evaluation_candidates(
     _require_enough(rows, n_free, n_negatives)
     nth = _distinct_below(n_free, n_negatives, generator)
     negatives = [nth_absent(chosen.indptr, chosen.indices, rows, column) for column in nth]
-    return torch.from_numpy(np.stack([item_idx.numpy(), *negatives], axis=1))
+    table = torch.from_numpy(np.stack([item_idx.numpy(), *negatives], axis=1))
+    return table.to(generator.device)
 
 
 def _distinct_below(
@@ -68,8 +79,8 @@ def _distinct_below(
     drawn = np.empty((n_drawn, len(bounds)), dtype=np.int64)
     for i in range(n_drawn):
         last = bounds - n_drawn + i
-        shares = torch.rand(len(bounds), dtype=torch.float64, generator=generator).numpy()
-        number = (shares * (last + 1)).astype(np.int64)
+        share = uniform_shares(bounds.shape, generator).cpu().numpy()
+        number = (share * (last + 1)).astype(np.int64)
         drawn[i] = np.where((drawn[:i] == number).any(axis=0), last, number)
     return drawn
 

@@ -15,6 +15,7 @@ from nbhelpers.core.checks import require_one
 from nbhelpers.data.ratings_file.formats import PARQUET_SUFFIXES
 
 COLUMNS = ("user_idx", "item_idx")
+WEIGHT, TIMESTAMP = "weight", "timestamp"  # columns that a file may have besides
 PIECE = 1 << 16  # rows read at a time, however long a row group is
 
 
@@ -26,14 +27,30 @@ class RowGroup(NamedTuple):
     number: int
 
 
+class Piece(NamedTuple):
+    """Some rows of a file.
+
+    Attributes
+    ----------
+    pairs : ndarray of int64, shape (n, 2)
+        User and item of each row.
+    weights : ndarray of float32, shape (n,), or None
+        None where the files have no column of weights.
+    """
+
+    pairs: NDArray[np.int64]
+    weights: NDArray[np.float32] | None
+
+
 class PairFiles:
-    """The row groups of one file or of a folder, known from the footers; rows stay on disk.
+    """The row groups of one file or of a folder, found in the footers; rows stay on disk.
 
     Parameters
     ----------
     path : str or Path
-        A Parquet file with integer columns ``user_idx`` and ``item_idx``, or a folder. In a
-        folder, subfolders and names with a leading dot or underscore are passed over.
+        A Parquet file with integer columns ``user_idx`` and ``item_idx``, and numbers in
+        ``weight`` if there is such a column; or a folder. In a folder, subfolders and names with
+        a leading dot or underscore are passed over.
     n_users, n_items : int, optional
         What indices must be below.
 
@@ -42,16 +59,19 @@ class PairFiles:
     groups : list of RowGroup
         By file name, then as in the file.
     n_pairs : int
+    weighted : bool
+        Whether the files have weights.
 
     Raises
     ------
     ValueError
-        If there is no such file, no pair, a column is missing or has another type, or the
-        statistics of a row group tell of an index out of range.
+        If there is no such file, no pair, a column is missing (or in some files only) or has
+        another type, or the statistics of a row group tell of an index out of range.
     """
 
     groups: list[RowGroup]
     n_pairs: int
+    weighted: bool
 
     def __init__(self, path: str | Path, *, n_users: int | None, n_items: int | None) -> None:
         self.sizes = dict(zip(COLUMNS, (n_users, n_items), strict=True))
@@ -66,50 +86,50 @@ class PairFiles:
         self.n_pairs = sum(each.footer.row_group(each.number).num_rows for each in self.groups)
         if not self.n_pairs:
             raise ValueError(f"{path} holds no pair to train on")
+        self.weighted = _are_weighted(self.groups)
         for group in self.groups:
             self._check_statistics(group)
 
-    def pieces(self, order: Iterable[int]) -> Iterator[NDArray[np.int64]]:
+    def pieces(self, order: Iterable[int]) -> Iterator[Piece]:
         """Rows of the row groups named by ``order``, at most ``PIECE`` at a time.
 
         Yields
         ------
-        ndarray of int64, shape (n, 2)
-            User and item of each row.
+        Piece
 
         Raises
         ------
         ValueError
-            If a file is damaged, or an index is missing or out of range.
+            If a file is damaged, an index is missing or out of range, or a weight is missing,
+            not finite or not above 0.
         """
+        columns = [*COLUMNS, WEIGHT] if self.weighted else list(COLUMNS)
         for group in map(self.groups.__getitem__, order):
             try:
-                for batch in _batches(group):
-                    yield self._rows(batch, group)
+                for batch in _batches(group, columns):
+                    weights = _weights(batch, group) if self.weighted else None
+                    yield Piece(self._pairs(batch, group), weights)
             except (pa.ArrowException, OSError) as error:
                 raise _unreadable(group.path) from error
 
-    def _rows(self, batch: Any, group: RowGroup) -> NDArray[np.int64]:
-        rows = np.empty((len(batch), 2), dtype=np.int64)
+    def _pairs(self, batch: Any, group: RowGroup) -> NDArray[np.int64]:
+        pairs = np.empty((len(batch), 2), dtype=np.int64)
         for side, name in enumerate(COLUMNS):
-            column = batch.column(name)
-            if column.null_count:
-                raise _missing(group, name, column.null_count)
-            rows[:, side] = column.cast(pa.int64())
-            self._check_range(group, name, rows[:, side].min(), rows[:, side].max())
-        return rows
+            pairs[:, side] = _complete(batch, name, group).cast(pa.int64())
+            self._check_range(group, name, pairs[:, side].min(), pairs[:, side].max())
+        return pairs
 
     def _check_statistics(self, group: RowGroup) -> None:
         """Refuse before the first row is read what the file itself says about its columns."""
         described = group.footer.row_group(group.number)
         for column in map(described.column, range(described.num_columns)):
-            known = column.statistics
-            if column.path_in_schema not in COLUMNS or known is None:
+            name, statistics = column.path_in_schema, column.statistics
+            if name not in (*COLUMNS, WEIGHT) or statistics is None:
                 continue
-            if known.has_null_count and known.null_count:
-                raise _missing(group, column.path_in_schema, known.null_count)
-            if known.has_min_max:
-                self._check_range(group, column.path_in_schema, known.min, known.max)
+            if statistics.has_null_count and statistics.null_count:
+                raise _missing(group, name, statistics.null_count)
+            if name in COLUMNS and statistics.has_min_max:
+                self._check_range(group, name, statistics.min, statistics.max)
 
     def _check_range(self, group: RowGroup, name: str, lowest: int, highest: int) -> None:
         size = self.sizes[name]
@@ -151,14 +171,54 @@ def _footer(path: Path) -> Any:
     return footer
 
 
-def _batches(group: RowGroup) -> Iterator[Any]:
+def _are_weighted(groups: list[RowGroup]) -> bool:
+    """Whether the files have weights, as numbers; refused if only some of them do."""
+    weighted = {}
+    for group in groups:
+        schema = group.footer.schema.to_arrow_schema()
+        weighted[group.path] = WEIGHT in schema.names
+        kind = schema.field(WEIGHT).type if weighted[group.path] else pa.float32()
+        if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+            raise ValueError(f"{group.path.name}: {WEIGHT} must be numbers, got {kind}")
+    if len(set(weighted.values())) > 1:
+        with_, without = (
+            min(path.name for path in weighted if weighted[path] is has) for has in (True, False)
+        )
+        raise ValueError(
+            f"{with_} has a column {WEIGHT}, {without} has none: write all files with weights, "
+            f"or all without"
+        )
+    return all(weighted.values())
+
+
+def _batches(group: RowGroup, columns: list[str]) -> Iterator[Any]:
     # Mapped, so that Arrow holds some pages where it would otherwise hold a whole row group. Its
     # buffered reading would do, too, but up to Arrow 18 it fails on some files.
     with pq.ParquetFile(group.path, metadata=group.footer, memory_map=True) as file:
         batches = file.iter_batches(
-            PIECE, row_groups=[group.number], columns=list(COLUMNS), use_threads=False
+            PIECE, row_groups=[group.number], columns=columns, use_threads=False
         )
         yield from filter(len, batches)
+
+
+def _weights(batch: Any, group: RowGroup) -> NDArray[np.float32]:
+    column = _complete(batch, WEIGHT, group).cast(pa.float32(), safe=False)
+    weights: NDArray[np.float32] = column.to_numpy(zero_copy_only=False)
+    wrong = weights[~((weights > 0) & (weights < np.inf))]
+    if wrong.size:
+        raise ValueError(
+            f"{group.path.name}: {WEIGHT} must be finite and above 0, got {wrong[0]:g} in row "
+            f"group {group.number}: leave out rows without a weight"
+        )
+    return weights
+
+
+def _complete(batch: Any, name: str, group: RowGroup) -> Any:
+    """A column in which nothing is missing."""
+    column = batch.column(name)
+    if column.null_count:
+        raise _missing(group, name, column.null_count)
+    return column
 
 
 def _unreadable(path: Path) -> ValueError:

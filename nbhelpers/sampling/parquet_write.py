@@ -6,17 +6,24 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from nbhelpers.core.checks import require_one
-from nbhelpers.data.interaction_checks import encoded_pairs
+from nbhelpers.data.interaction_checks import (
+    column_of,
+    encoded_pairs,
+    timestamps_of_pairs,
+    weights_of_pairs,
+)
 from nbhelpers.data.vocabulary import Vocabulary
-from nbhelpers.sampling.parquet_read import COLUMNS, PIECE
+from nbhelpers.sampling.parquet_read import COLUMNS, PIECE, TIMESTAMP, WEIGHT
 
 
 def vocabularies(frames: Iterable[pd.DataFrame]) -> tuple[Vocabulary, Vocabulary]:
@@ -57,6 +64,8 @@ def write_pairs(
     *,
     users: Vocabulary,
     items: Vocabulary,
+    weights: str | None = None,
+    timestamps: str | None = None,
     rows_per_group: int = PIECE,
 ) -> int:
     """Write the pairs of a stream of frames as indices, whole or not at all.
@@ -72,7 +81,10 @@ def write_pairs(
         A Parquet file, which is replaced when all is written. Until then, and after an error,
         what was there before stays.
     users, items : Vocabulary
-        They must know every id.
+        They must contain every id.
+    weights, timestamps : str, optional
+        Names of the columns that hold them, as in ``Interactions.from_frame``. They are written
+        as ``weight`` (float32), which ``StreamedPairs`` takes, and ``timestamp`` (int64).
     rows_per_group : int
         Rows of a row group, which is what ``StreamedPairs`` puts into a new order.
 
@@ -84,16 +96,31 @@ def write_pairs(
     Raises
     ------
     ValueError
-        If there is no row, a column or an id is missing, or ``rows_per_group`` is below 1.
+        If there is no row, a column or an id is missing, a weight is not finite and above 0, a
+        timestamp is no whole number, or ``rows_per_group`` is below 1.
     KeyError
         If an id is unknown; the message counts the rows in the first such frame.
+
+    Examples
+    --------
+    >>> from nbhelpers.sampling.streaming import scan_pairs
+    >>> frames = [
+    ...     pd.DataFrame({"user_id": ["ann", "bob"], "item_id": [70, 10], "n_plays": [3, 1]}),
+    ...     pd.DataFrame({"user_id": ["bob"], "item_id": [70], "n_plays": [9]}),
+    ... ]
+    >>> users, items = vocabularies(frames)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "plays.parquet"
+    ...     n_pairs = write_pairs(frames, path, users=users, items=items, weights="n_plays")
+    ...     counts = scan_pairs(path)
+    >>> n_pairs, counts.item_counts, counts.item_weights
+    (3, array([1, 2]), array([ 1., 12.]))
     """
     require_one(rows_per_group=rows_per_group)
-    sizes = zip(COLUMNS, (len(users), len(items)), strict=True)
-    schema = pa.schema([(name, _narrow(size)) for name, size in sizes])
-    tables = _encoded(_several(frames), users, items, schema)
+    encoder = _Encoder(users, items, weights=weights, timestamps=timestamps)
+    tables = map(encoder.table, _several(frames), count(1))
     n_pairs = 0
-    with _replacing(Path(path)) as draft, pq.ParquetWriter(draft, schema) as writer:
+    with _replacing(Path(path)) as draft, pq.ParquetWriter(draft, encoder.schema) as writer:
         for table in _in_groups(tables, rows_per_group):
             writer.write_table(table, row_group_size=rows_per_group)
             n_pairs += len(table)
@@ -122,16 +149,39 @@ def _narrow(size: int) -> Any:
     return pa.int32() if size <= 1 << 31 else pa.int64()
 
 
-def _encoded(
-    frames: Iterable[pd.DataFrame], users: Vocabulary, items: Vocabulary, schema: Any
-) -> Iterator[Any]:
-    for number, frame in enumerate(frames, start=1):
+class _Encoder:
+    """Makes tables of indices, all with the same columns, from frames of ids."""
+
+    def __init__(
+        self, users: Vocabulary, items: Vocabulary, *, weights: str | None, timestamps: str | None
+    ) -> None:
+        self.users, self.items = users, items
+        self.weights, self.timestamps = weights, timestamps
+        sizes = zip(COLUMNS, (len(users), len(items)), strict=True)
+        fields = [(name, _narrow(size)) for name, size in sizes]
+        if weights is not None:
+            fields.append((WEIGHT, pa.float32()))
+        if timestamps is not None:
+            fields.append((TIMESTAMP, pa.int64()))
+        self.schema = pa.schema(fields)
+
+    def table(self, frame: pd.DataFrame, number: int) -> Any:
+        """The rows of a frame, whose number is for messages."""
         try:
-            columns = encoded_pairs(frame, users=users, items=items)
+            columns = self._columns(frame)
         except (ValueError, KeyError) as error:
             raise type(error)(f"frame {number}: {error.args[0]}") from error
-        narrowed = map(pa.array, columns, schema.types)
-        yield pa.table(list(narrowed), schema=schema)
+        return pa.table(list(map(pa.array, columns, self.schema.types)), schema=self.schema)
+
+    def _columns(self, frame: pd.DataFrame) -> list[NDArray[Any]]:
+        weights = column_of(frame, self.weights, name="weights")
+        timestamps = column_of(frame, self.timestamps, name="timestamps")
+        columns = [
+            *encoded_pairs(frame, users=self.users, items=self.items),
+            weights_of_pairs(weights, n_rows=len(frame)),
+            timestamps_of_pairs(timestamps, n_rows=len(frame)),
+        ]
+        return [column for column in columns if column is not None]
 
 
 def _in_groups(tables: Iterable[Any], n_rows: int) -> Iterator[Any]:

@@ -1,13 +1,15 @@
 """Training on pairs larger than memory: batches streamed from Parquet, and counts of a file.
 
-``vocabularies`` and ``write_pairs`` in ``pair_files.py`` make such a file from a stream of frames.
+``vocabularies`` and ``write_pairs`` in ``parquet_write.py`` make such a file from a stream of
+frames.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,9 +18,10 @@ from torch import Tensor
 
 from nbhelpers.core.checks import require_one
 from nbhelpers.sampling.negatives import NegativeSampler
-from nbhelpers.sampling.parquet_read import COLUMNS, PIECE, PairFiles
+from nbhelpers.sampling.parquet_read import COLUMNS, PIECE, PairFiles, Piece
+from nbhelpers.sampling.workers import share_of
 
-Batch = tuple[Tensor, Tensor, Tensor]
+Batch = tuple[Tensor, ...]
 
 
 class StreamedPairs:
@@ -35,10 +38,14 @@ class StreamedPairs:
     from its start to its end. Short row groups help, a large buffer does, and so does a file that
     was shuffled before it was written.
 
+    The workers of a ``DataLoader`` share the row groups of a pass. Each ends with a batch that
+    may be smaller, so there can be a few batches more than ``len`` says.
+
     Parameters
     ----------
     path : str or Path
-        A Parquet file with integer columns ``user_idx`` and ``item_idx``, or a folder of them.
+        A Parquet file with integer columns ``user_idx`` and ``item_idx``, and perhaps numbers
+        above 0 in ``weight``, or a folder of them.
     sampler : callable
         One of ``nbhelpers.sampling.negatives``, such as ``UniformNegatives``, or
         ``PopularityNegatives`` built from ``scan_pairs``. ``ExactNegatives`` needs all pairs in
@@ -52,7 +59,8 @@ class StreamedPairs:
     n_users, n_items : int, optional
         Rows of the model's tables: an index beyond them is refused.
     buffer_rows : int
-        Rows to shuffle together, at least. Each takes 24 bytes.
+        Rows to shuffle together, at least. Each takes 24 bytes (28 with a weight), on the device
+        of the generator.
 
     Attributes
     ----------
@@ -62,13 +70,15 @@ class StreamedPairs:
     ------
     user_idx, item_idx : Tensor of int64, shape (batch,)
     negatives : Tensor of int64, shape (batch, n_negatives)
+    weights : Tensor of float32, shape (batch,)
+        Only if the files have weights.
 
     Raises
     ------
     ValueError
         If there is no such file, no pair in it, something else than pairs, an index missing or
-        out of range, or a size below 1: at once, as far as the files' own statistics tell, else
-        when the row is read.
+        out of range, a weight not above 0, or a size below 1: at once, as far as the files' own
+        statistics tell, else when the row is read.
     """
 
     def __init__(
@@ -93,52 +103,86 @@ class StreamedPairs:
         return -(-self.n_pairs // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        order = torch.randperm(len(self._files.groups), generator=self.generator)
+        share = share_of(self.generator)
+        n_groups, device = len(self._files.groups), self.generator.device
+        order = torch.randperm(n_groups, generator=share.order, device=device)[share.parts]
         n_wanted = max(self.buffer_rows, self.batch_size)
-        # made once for a pass: blocks that come and go would leave holes in the memory
-        buffer = torch.empty((min(n_wanted + PIECE, self.n_pairs), 2), dtype=torch.int64)
-        n_held = 0
+        n_rows = min(n_wanted + PIECE, self.n_pairs)
+        buffer = _Buffer(n_rows, weighted=self._files.weighted, device=device)
         for piece in self._files.pieces(order.tolist()):
-            buffer[n_held : n_held + len(piece)] = torch.from_numpy(piece)
-            n_held += len(piece)
-            if n_held >= n_wanted:
-                n_held = yield from self._full_batches(buffer[:n_held])
-        n_held = yield from self._full_batches(buffer[:n_held])
-        if n_held:
-            yield self._with_negatives(buffer[:n_held])
+            buffer.append(piece)
+            if buffer.n_held >= n_wanted:
+                yield from self._full_batches(buffer, share.own)
+        yield from self._full_batches(buffer, share.own)
+        if buffer.n_held:
+            yield self._with_negatives(buffer.take(slice(buffer.n_held)), share.own)
 
-    def _full_batches(self, rows: Tensor) -> Generator[Batch, None, int]:
-        """Batches of shuffled rows, all of them full; those left over go to the front."""
-        order = torch.randperm(len(rows), generator=self.generator)
-        n_rest = len(rows) % self.batch_size
-        for start in range(0, len(rows) - n_rest, self.batch_size):
-            places = order[start : start + self.batch_size]
-            yield self._with_negatives(rows.index_select(0, places))
-        rows[:n_rest] = rows[order[len(rows) - n_rest :]]
-        return n_rest
+    def _full_batches(self, buffer: _Buffer, generator: torch.Generator) -> Iterator[Batch]:
+        """Batches of shuffled rows, all of them full; those left over stay in the buffer."""
+        n_held = buffer.n_held
+        order = torch.randperm(n_held, generator=generator, device=generator.device)
+        n_rest = n_held % self.batch_size
+        for start in range(0, n_held - n_rest, self.batch_size):
+            positions = order[start : start + self.batch_size]
+            yield self._with_negatives(buffer.take(positions), generator)
+        buffer.keep(order[n_held - n_rest :])
 
-    def _with_negatives(self, rows: Tensor) -> Batch:
-        columns = rows.T.clone(memory_format=torch.contiguous_format)  # (2, batch)
-        user_idx, item_idx = columns.unbind()
-        negatives = self.sampler(user_idx, n_negatives=self.n_negatives, generator=self.generator)
-        return user_idx, item_idx, negatives
+    def _with_negatives(self, rows: Batch, generator: torch.Generator) -> Batch:
+        user_idx, item_idx, *weights = rows
+        negatives = self.sampler(user_idx, n_negatives=self.n_negatives, generator=generator)
+        return user_idx, item_idx, negatives, *weights
+
+
+class _Buffer:
+    """Rows that wait to be shuffled. Made once for a pass: blocks that come and go leave holes."""
+
+    def __init__(self, n_rows: int, *, weighted: bool, device: torch.device) -> None:
+        self.n_held = 0
+        self._pairs = torch.empty((n_rows, 2), dtype=torch.int64, device=device)
+        self._weights = torch.empty(n_rows, device=device) if weighted else None
+
+    def append(self, piece: Piece) -> None:
+        """Put rows behind those that are held."""
+        rows = slice(self.n_held, self.n_held + len(piece.pairs))
+        self._pairs[rows] = torch.from_numpy(piece.pairs)
+        if self._weights is not None and piece.weights is not None:
+            self._weights[rows] = torch.from_numpy(piece.weights)
+        self.n_held = rows.stop
+
+    def take(self, positions: Tensor | slice) -> Batch:
+        """Users, items and, if there are any, weights: copies, which later rows do not touch."""
+        columns = self._pairs[positions].T.clone(memory_format=torch.contiguous_format)
+        if self._weights is None:
+            return columns.unbind()
+        return *columns.unbind(), self._weights[positions].clone()
+
+    def keep(self, positions: Tensor) -> None:
+        """Hold some rows only."""
+        self.n_held = len(positions)
+        self._pairs[: self.n_held] = self._pairs[positions]
+        if self._weights is not None:
+            self._weights[: self.n_held] = self._weights[positions]
 
 
 @dataclass(frozen=True, eq=False)
 class PairCounts:
     """How often each user and item occurs in a file.
 
-    Where a function needs no more than these counts it takes them in the place of
-    ``Interactions``: ``PopularityNegatives`` does, and gives ``log_q``.
+    Where a function needs no more than these counts it takes them instead of ``Interactions``:
+    ``PopularityNegatives`` does, and gives ``log_q``.
 
     Attributes
     ----------
     user_counts, item_counts : ndarray of int64, shapes (n_users,) and (n_items,)
         Pairs of each user and of each item.
+    user_weights, item_weights : ndarray of float64, of the same shapes, or None
+        Sums of their weights; None if the files have none.
     """
 
     user_counts: NDArray[np.int64]
     item_counts: NDArray[np.int64]
+    user_weights: NDArray[np.float64] | None = None
+    item_weights: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         """Number of pairs."""
@@ -155,7 +199,7 @@ def scan_pairs(
     path : str or Path
         As for ``StreamedPairs``.
     n_users, n_items : int, optional
-        Users and items without a pair are then welcome. Left out, it is the largest index + 1,
+        Users and items without a pair are then allowed. Left out, it is the largest index + 1,
         and each index below must occur: a gap hints at raw ids.
 
     Returns
@@ -170,20 +214,25 @@ def scan_pairs(
     sizes = (n_users, n_items)
     files = PairFiles(path, n_users=n_users, n_items=n_items)
     counts = [np.zeros(size or 0, dtype=np.int64) for size in sizes]
-    for rows in files.pieces(range(len(files.groups))):
-        for side, indices in enumerate(rows.T):
+    weights = [np.zeros(size or 0) for size in sizes]
+    for piece in files.pieces(range(len(files.groups))):
+        for side, indices in enumerate(piece.pairs.T):
             if sizes[side] is None and indices.max() >= files.n_pairs:  # more indices than pairs
                 raise _gap(side, int(indices.max()))
             counts[side] = _added(counts[side], np.bincount(indices))
+            if piece.weights is not None:
+                weights[side] = _added(weights[side], np.bincount(indices, piece.weights))
     for side, found in enumerate(counts):
         if sizes[side] is None and not found.all():
             raise _gap(side, len(found) - 1)
-    return PairCounts(*counts)
+    if not files.weighted:
+        return PairCounts(counts[0], counts[1])
+    return PairCounts(counts[0], counts[1], weights[0], weights[1])
 
 
-def _added(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+def _added(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
     """Sum of two arrays that may differ in length."""
-    total = np.zeros(max(len(first), len(second)), dtype=np.int64)
+    total = np.zeros(max(len(first), len(second)), dtype=first.dtype)
     total[: len(first)] = first
     total[: len(second)] += second
     return total

@@ -33,13 +33,13 @@ Means = tuple[float, float, float]
 
 def benchmark() -> Benchmark:
     """The held-out tenth of each user of the default data set."""
-    known, held_out = positives()
-    model = planted_model(known)
+    seen, held_out = positives()
+    model = planted_model(seen)
     slow = partial(looped, model, held_out, auc=torchmetrics_auc)
     cases = [
         Case("evaluate_unmasked", lambda: partial(ours, model, held_out)),
         Case(
-            "evaluate_ranking, seen items masked", lambda: partial(masked, model, held_out, known)
+            "evaluate_ranking, seen items masked", lambda: partial(masked, model, held_out, seen)
         ),
         Case("a loop, AUC by scikit-learn", lambda: partial(looped, model, held_out), EQUAL),
         Case("a loop, AUC by torchmetrics", lambda: slow, EQUAL),
@@ -52,14 +52,14 @@ def benchmark() -> Benchmark:
     return Benchmark(title, cases, "sum of the means", sum)
 
 
-def planted_model(known: Interactions) -> MatrixFactorization:
+def planted_model(seen: Interactions) -> MatrixFactorization:
     """A model that knows what is popular, and for the rest guesses."""
     seed_everything(SEED)
-    model = MatrixFactorization(known.n_users, known.n_items, N_FACTORS).eval()
+    model = MatrixFactorization(seen.n_users, seen.n_items, N_FACTORS).eval()
     with torch.no_grad():
         model.user_factors.weight.normal_()
         model.item_factors.weight.normal_(0, 0.1)
-        model.item_bias.weight[:, 0] = torch.tensor(np.log1p(known.item_counts))
+        model.item_bias.weight[:, 0] = torch.tensor(np.log1p(seen.item_counts))
     return model
 
 

@@ -39,7 +39,7 @@ class Setting:
 
     model: DotProduct
     held_out: Interactions
-    known: Interactions
+    seen: Interactions
     candidates: Tensor
 
 
@@ -64,17 +64,17 @@ def prepared() -> Setting:
     """A model whose first factor is the popularity of films, so that it hits now and then."""
     train, test = leave_last_out(load_ratings(), rng=0)
     users, items = Vocabulary(train["user_id"]), Vocabulary(load_items()["item_id"])
-    known, held_out = (
+    seen, held_out = (
         Interactions.from_frame(part, users=users, items=items) for part in (train, test)
     )
     seed_everything(SEED)
     model = DotProduct(len(users), len(items)).eval()
-    popularity = torch.tensor(np.log1p(known.item_counts), dtype=torch.float32)
+    popularity = torch.tensor(np.log1p(seen.item_counts), dtype=torch.float32)
     with torch.no_grad():
         model.user_factors.weight[:, 0] = 1
         model.item_factors.weight[: len(items), 0] = popularity
-    candidates = torch.tensor(list(drawn_from_sets(*as_lists(known, held_out), len(items))))
-    return Setting(model, held_out, known, candidates)
+    candidates = torch.tensor(list(drawn_from_sets(*as_lists(seen, held_out), len(items))))
+    return Setting(model, held_out, seen, candidates)
 
 
 @torch.no_grad()
@@ -95,7 +95,7 @@ def ours_drawn(setting: Setting) -> float:
     """The same with the drawing of candidates."""
     generator = torch.Generator().manual_seed(SEED)
     candidates = evaluation_candidates(
-        setting.held_out, seen=setting.known, n_negatives=N_NEGATIVES, generator=generator
+        setting.held_out, seen=setting.seen, n_negatives=N_NEGATIVES, generator=generator
     )
     return evaluate_sampled(setting.model, setting.held_out, candidates, k=K).mean("hit_rate")
 
@@ -108,8 +108,8 @@ def prepared_loop(setting: Setting) -> Run:
 
 def prepared_sets(setting: Setting) -> Run:
     """The loop that starts from what each user has chosen."""
-    chosen, wanted = as_lists(setting.known, setting.held_out)
-    n_items = setting.known.n_items
+    chosen, wanted = as_lists(setting.seen, setting.held_out)
+    n_items = setting.seen.n_items
 
     def run() -> float:
         return looped(setting.model, list(wanted), drawn_from_sets(chosen, wanted, n_items))
@@ -122,7 +122,7 @@ def looped(model: DotProduct, users: Iterable[int], candidates: Iterable[list[in
     hits = []
     for user, items in zip(users, candidates, strict=True):
         scores = model(torch.tensor([user] * len(items)), torch.tensor(items)).detach().numpy()
-        best = [items[place] for place in np.argsort(scores)[::-1][:K].tolist()]
+        best = [items[position] for position in np.argsort(scores)[::-1][:K].tolist()]
         hits.append(items[0] in best)
     return float(np.mean(hits))
 
@@ -138,8 +138,8 @@ def drawn_from_sets(
 
 
 def as_lists(
-    known: Interactions, held_out: Interactions
+    seen: Interactions, held_out: Interactions
 ) -> tuple[dict[int, list[int]], dict[int, int]]:
     """Chosen films of each user and the held-out one, as plain numbers."""
     wanted = dict(zip(*(column.tolist() for column in held_out.pairs()), strict=True))
-    return {user: known.items_of(user).tolist() for user in wanted}, wanted
+    return {user: seen.items_of(user).tolist() for user in wanted}, wanted

@@ -13,6 +13,7 @@ from nbhelpers.evaluation.evaluate import (
     evaluate_unmasked,
 )
 from nbhelpers.evaluation.report import METRICS
+from tests.fake_gpu import DEVICE, fake_gpu
 
 N_USERS, N_ITEMS = 30, 40
 
@@ -65,11 +66,11 @@ def plain_loop(scores, held_out, seen, k):
     """One user after the other with lists and sets; ties put other items first."""
     rows = []
     for user in range(N_USERS):
-        wanted, known = set(held_out.items_of(user).tolist()), set(seen.items_of(user).tolist())
+        wanted, masked = set(held_out.items_of(user).tolist()), set(seen.items_of(user).tolist())
         if not wanted:
             continue
         ranked = sorted(
-            set(range(N_ITEMS)) - known,
+            set(range(N_ITEMS)) - masked,
             key=lambda item: (-scores[user, item].item(), item in wanted),
         )
         ranks = [rank for rank, item in enumerate(ranked, start=1) if item in wanted]
@@ -84,12 +85,12 @@ def plain_loop(scores, held_out, seen, k):
                 "hit_rate": float(bool(hits)),
                 "ndcg": sum(1 / np.log2(1 + r) for r in hits)
                 / sum(1 / np.log2(1 + r) for r in best),
-                "map": sum((place + 1) / rank for place, rank in enumerate(hits)) / len(wanted),
+                "map": sum((n + 1) / rank for n, rank in enumerate(hits)) / len(wanted),
                 "reciprocal_rank": 1 / ranks[0],
                 "precision": len(hits) / k,
                 "recall": len(hits) / len(wanted),
                 "auc": np.mean([one < two for one in ranks for two in others]),
-                "map_capped": sum((place + 1) / rank for place, rank in enumerate(hits))
+                "map_capped": sum((n + 1) / rank for n, rank in enumerate(hits))
                 / min(k, len(wanted)),
             }
         )
@@ -188,6 +189,31 @@ def test_module_is_evaluated_without_dropout_and_gets_its_modes_back(parts, scor
     assert model.training
 
 
+class OnGpu:
+    """Fixed scores on the fake GPU."""
+
+    def __init__(self, scores):
+        self.scores, self.device = scores.to(DEVICE), DEVICE
+
+    def score_users(self, user_idx):
+        return self.scores[user_idx]
+
+
+@pytest.mark.parametrize("gains", ["binary", "weights"])
+def test_all_is_measured_on_the_device_of_the_scores(parts, scores, gains):
+    seen, held_out = parts[0], graded(parts[1])
+    candidates = one_each(held_out)
+    settings = {"seen": seen, "k": 5, "gains": gains, "chunk_size": 7 * N_ITEMS}
+    expected = evaluate_ranking(Table(scores), held_out, **settings)
+    sampled = evaluate_sampled(Table(scores), *candidates)
+    with fake_gpu():
+        found = evaluate_ranking(OnGpu(scores), held_out, **settings)
+        sampled_there = evaluate_sampled(OnGpu(scores), *candidates)
+    pd.testing.assert_frame_equal(found.per_user, expected.per_user)
+    assert found.lists.equal(expected.lists)
+    pd.testing.assert_frame_equal(sampled_there.per_user, sampled.per_user)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_gpu_gives_the_same_result(parts, scores):
     seen, held_out = parts
@@ -223,6 +249,124 @@ def test_sampled_evaluation_agrees_with_a_plain_loop(parts, scores, chunk_size):
         assert found.per_user["auc"][row] == pytest.approx((10 - rank) / 9)
         assert set(found.lists[row].tolist()) <= set(items)
     assert found.protocol == "positive among 9 sampled items"
+
+
+def graded(held_out):
+    """The same pairs with weights of one to five."""
+    user_idx, item_idx = held_out.pairs()
+    weights = 1 + (3 * user_idx + item_idx) % 5
+    return Interactions(user_idx, item_idx, n_users=N_USERS, n_items=N_ITEMS, weights=weights)
+
+
+def graded_by_hand(scores, held_out, seen, *, k, worth):
+    """NDCG of each user by a walk down the list; of ties the item worth least comes first."""
+    values = []
+    for user in range(N_USERS):
+        items = held_out.items_of(user).tolist()
+        weights = held_out.weights[held_out.indptr[user] : held_out.indptr[user + 1]].tolist()
+        gains = {item: worth(weight) for item, weight in zip(items, weights, strict=True)}
+        ranked = sorted(
+            set(range(N_ITEMS)) - set(seen.items_of(user).tolist()),
+            key=lambda item: (-scores[user, item].item(), gains.get(item, 0.0)),
+        )
+        best = sorted(gains.values(), reverse=True)
+        found = [gains.get(item, 0.0) for item in ranked]
+        if items:
+            values.append(discounted(found[:k]) / discounted(best[:k]))
+    return values
+
+
+def discounted(gains):
+    return sum(gain / np.log2(1 + rank) for rank, gain in enumerate(gains, start=1))
+
+
+@pytest.mark.parametrize("k", [1, 5, 100])
+@pytest.mark.parametrize(
+    ("gains", "worth"),
+    [("weights", lambda weight: weight), ("2**weights - 1", lambda weight: 2**weight - 1)],
+)
+def test_graded_ndcg_agrees_with_a_plain_loop(parts, scores, k, gains, worth):
+    seen, held_out = parts[0], graded(parts[1])
+    found = evaluate_ranking(Table(scores), held_out, seen=seen, k=k, gains=gains)
+    expected = graded_by_hand(scores, held_out, seen, k=k, worth=worth)
+    np.testing.assert_allclose(found.per_user["ndcg"], expected)
+    assert found.protocol == f"whole catalog, seen items masked, gains {gains}"
+    unmasked = evaluate_unmasked(Table(scores), held_out, k=k, gains=gains)
+    expected = graded_by_hand(scores, held_out, NOTHING, k=k, worth=worth)
+    np.testing.assert_allclose(unmasked.per_user["ndcg"], expected)
+
+
+def test_weights_are_ignored_by_default_and_change_ndcg_alone(parts, scores):
+    seen, held_out = parts
+    plain = evaluate_ranking(Table(scores), held_out, seen=seen)
+    ignored = evaluate_ranking(Table(scores), graded(held_out), seen=seen)
+    by_weight = evaluate_ranking(Table(scores), graded(held_out), seen=seen, gains="weights")
+    pd.testing.assert_frame_equal(ignored.per_user, plain.per_user)
+    others = plain.per_user.columns.drop("ndcg")
+    pd.testing.assert_frame_equal(by_weight.per_user[others], plain.per_user[others])
+    assert (by_weight.per_user["ndcg"] - plain.per_user["ndcg"]).abs().max() > 0.01
+
+
+def test_graded_and_plain_scores_are_not_compared(parts, scores):
+    seen, held_out = parts[0], graded(parts[1])
+    plain = evaluate_ranking(Table(scores), held_out, seen=seen)
+    with pytest.raises(ValueError, match="only like can be compared"):
+        plain.against(evaluate_ranking(Table(scores), held_out, seen=seen, gains="weights"), "ndcg")
+
+
+def test_gains_that_do_not_exist_or_have_no_weights_are_refused(parts, scores):
+    seen, held_out = parts
+    with pytest.raises(ValueError, match="gains='weights' needs held-out pairs with weights"):
+        evaluate_ranking(Table(scores), held_out, seen=seen, gains="weights")
+    with pytest.raises(ValueError, match=r"gains must be one of .* got 'stars'"):
+        evaluate_unmasked(Table(scores), graded(held_out), gains="stars")
+
+
+def test_repeated_candidates_are_ranked_once_if_ignored():
+    held_out = Interactions([0, 1], [1, 2], n_users=2, n_items=5)
+    # user 0 meets the positive twice more, user 1 item 4 once more
+    candidates = torch.tensor([[1, 1, 3, 1], [2, 4, 0, 4]])
+    model = Table(torch.tensor([[0.1, 0.5, 0.2, 0.9, 0.3], [0.1, 0.2, 0.3, 0.4, 0.5]]))
+    found = evaluate_sampled(model, held_out, candidates, k=4, repeats="ignore")
+    assert found.per_user["rank"].tolist() == [2, 2]
+    assert found.per_user["auc"].tolist() == [0.0, 0.5]
+    assert found.lists.tolist() == [[3, 1, -1, -1], [4, 2, 0, -1]]
+    assert found.protocol == "positive among 3 sampled items, repeated ones ignored"
+    with pytest.raises(ValueError, match="2 rows hold an item twice"):
+        evaluate_sampled(model, held_out, candidates)
+    with pytest.raises(ValueError, match="repeats must be 'refuse' or 'ignore', got 'once'"):
+        evaluate_sampled(model, held_out, candidates, repeats="once")
+
+
+def test_ignoring_repeats_changes_nothing_where_there_are_none(parts, scores):
+    single = one_each(parts[1])
+    plain = evaluate_sampled(Table(scores), *single)
+    found = evaluate_sampled(Table(scores), *single, repeats="ignore")
+    pd.testing.assert_frame_equal(found.per_user, plain.per_user)
+    assert found.lists.equal(plain.lists)
+
+
+def test_nothing_left_to_compare_with_is_nan_with_its_count():
+    seen = Interactions([0], [0], n_users=1, n_items=2)
+    held_out = Interactions([0], [1], n_users=1, n_items=2)
+    found = evaluate_ranking(Table(torch.tensor([[2.0, 1.0]])), held_out, seen=seen)
+    assert (found.count("auc"), found.count("ndcg")) == (0, 1)
+    assert np.isnan(found.mean("auc"))
+    assert np.isnan(found.interval("auc")).all()
+    assert found.table().loc["auc"].isna().all()
+    assert found.table().loc["ndcg"].tolist() == [1.0, 1.0, 1.0]
+    test = found.against(found, "auc")
+    assert test.n_users == 0
+    assert np.isnan([test.difference, *test.interval, test.p_value]).all()
+    assert "auc nan" in repr(found)
+
+
+def test_users_without_a_seen_item_are_counted(parts, scores):
+    seen, held_out = parts
+    found = evaluate_ranking(Table(scores), held_out, seen=seen)
+    assert found.n_cold == 1  # user 5
+    assert "2 without a held-out positive left out, 1 without a seen item" in repr(found)
+    assert evaluate_unmasked(Table(scores), held_out).n_cold is None
 
 
 def test_means_intervals_and_table(parts, scores):

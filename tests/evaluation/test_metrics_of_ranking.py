@@ -20,7 +20,7 @@ from nbhelpers.evaluation.metrics import (
     precision_at_k,
     recall_at_k,
 )
-from nbhelpers.evaluation.ranks import ranks_of_positives
+from nbhelpers.evaluation.ranks import gains_of_ranks, ranks_of_positives
 
 AT_K = [hit_rate_at_k, ndcg_at_k, map_at_k, recall_at_k, precision_at_k]
 
@@ -32,15 +32,15 @@ def map_of_the_possible(ranks, k):
 def walk(relevant, k):
     """Every metric of one list, told item by item which ones are relevant."""
     total, hits, gain, precisions, first = sum(relevant), 0, 0.0, 0.0, None
-    for place, is_relevant in enumerate(relevant, start=1):
+    for rank, is_relevant in enumerate(relevant, start=1):
         if not is_relevant:
             continue
-        first = first or place
-        if place <= k:
+        first = first or rank
+        if rank <= k:
             hits += 1
-            gain += math.log(2) / math.log(place + 1)
-            precisions += hits / place
-    ideal = sum(math.log(2) / math.log(place + 1) for place in range(1, min(total, k) + 1))
+            gain += math.log(2) / math.log(rank + 1)
+            precisions += hits / rank
+    ideal = sum(math.log(2) / math.log(rank + 1) for rank in range(1, min(total, k) + 1))
     pairs = [
         (one, two)
         for one, two in itertools.combinations(range(len(relevant)), 2)
@@ -125,8 +125,80 @@ def test_metrics_agree_with_scikit_learn(rng):
         assert [values[user].item() for values in ours] == pytest.approx(theirs)
 
 
+def graded_lists(rng):
+    """Lists without ties, and gains of one to five for their positives."""
+    scores, positives = random_lists(rng)
+    return scores, torch.tensor(rng.integers(1, 6, scores.shape)).where(positives, 0)
+
+
+@pytest.mark.parametrize("k", [1, 3, 10, 25])
+def test_graded_ndcg_agrees_with_ir_measures(rng, k):
+    scores, gains = graded_lists(rng)
+    ranks = ranks_of_positives(scores, gains > 0)
+    found = ndcg_at_k(ranks, k, gains=gains_of_ranks(scores, gains.double()))
+    qrels = {
+        str(user): {str(item): gain for item, gain in enumerate(row) if gain}
+        for user, row in enumerate(gains.tolist())
+    }
+    run = {
+        str(user): {str(item): score for item, score in enumerate(row)}
+        for user, row in enumerate(scores.tolist())
+    }
+    for theirs in ir_measures.iter_calc([ir_measures.nDCG @ k], qrels, run):
+        assert found[int(theirs.query_id)].item() == pytest.approx(theirs.value)
+
+
+@pytest.mark.parametrize("worth", [lambda stars: stars, lambda stars: 2**stars - 1])
+def test_graded_ndcg_agrees_with_scikit_learn(rng, worth):
+    scores, stars = graded_lists(rng)
+    gains = worth(stars.double())
+    ranks = ranks_of_positives(scores, gains > 0)
+    found = ndcg_at_k(ranks, 7, gains=gains_of_ranks(scores, gains))
+    for user, (row, truth) in enumerate(zip(scores.numpy(), gains.numpy(), strict=True)):
+        theirs = sklearn_metrics.ndcg_score(truth[None], row[None], k=7)
+        assert found[user].item() == pytest.approx(theirs)
+
+
+def test_graded_ndcg_by_hand():
+    ranks, gains = torch.tensor([[1, 3, 0]]), torch.tensor([[1.0, 3.0, 99.0]])
+    # found 1 / 1 + 3 / 2; best is 3 first, then 1
+    expected = (1 + 3 / 2) / (3 + 1 / math.log2(3))
+    assert ndcg_at_k(ranks, 10, gains=gains).item() == pytest.approx(expected)
+    assert ndcg_at_k(ranks, 2, gains=gains).item() == pytest.approx(1 / (3 + 1 / math.log2(3)))
+    assert ndcg_at_k(torch.tensor([2]), 2, gains=torch.tensor([7.0])).item() == pytest.approx(
+        1 / math.log2(3)
+    )
+
+
+def test_gains_follow_their_ranks_in_any_order():
+    ordered = ndcg_at_k(torch.tensor([[1, 2, 4]]), 3, gains=torch.tensor([[5.0, 1.0, 2.0]]))
+    mixed = ndcg_at_k(torch.tensor([[4, 1, 0, 2]]), 3, gains=torch.tensor([[2.0, 5.0, 9.0, 1.0]]))
+    torch.testing.assert_close(ordered, mixed)
+
+
+def test_equal_gains_are_binary_gains(rng):
+    scores, positives = random_lists(rng)
+    ranks = ranks_of_positives(scores, positives)
+    same = ndcg_at_k(ranks, 10, gains=torch.full(ranks.shape, 4.0))
+    torch.testing.assert_close(same, ndcg_at_k(ranks, 10))
+
+
+@pytest.mark.parametrize(
+    ("gains", "message"),
+    [
+        (torch.ones(2), r"must have the shape of ranks, \(1, 2\), got \(2,\)"),
+        (torch.tensor([[1.0, 0.0]]), "finite and above 0, got 1 that are not"),
+        (torch.tensor([[-1.0, math.nan]]), "finite and above 0, got 2 that are not"),
+        (torch.tensor([[math.inf, 1.0]]), "finite and above 0, got 1 that are not"),
+    ],
+)
+def test_bad_gains_are_refused(gains, message):
+    with pytest.raises(ValueError, match=message):
+        ndcg_at_k(torch.tensor([[1, 2]]), 5, gains=gains)
+
+
 def test_twelve_positives_and_one_hit_in_five():
-    # the hit stands first: average precision is 1 over 12 positives, or over the 5 places
+    # the hit stands first: average precision is 1 over 12 positives, or over the 5 listed items
     ranks = torch.tensor([[1, *range(20, 31)]])
     assert map_at_k(ranks, 5).item() == pytest.approx(1 / 12)
     assert map_of_the_possible(ranks, 5).item() == pytest.approx(1 / 5)
@@ -162,12 +234,13 @@ def test_k_above_the_catalog_finds_all_but_precision_divides_by_k():
     assert hit_rate_at_k(ranks, 100).item() == recall_at_k(ranks, 100).item() == 1.0
     assert precision_at_k(ranks, 100).item() == 0.03
     for metric in (ndcg_at_k, map_at_k, map_of_the_possible):
-        assert metric(ranks, 100).equal(metric(ranks, 4))
+        torch.testing.assert_close(metric(ranks, 100), metric(ranks, 4))
 
 
 def test_order_of_the_ranks_does_not_matter():
     for metric in (*AT_K, map_of_the_possible):
-        assert metric(torch.tensor([[4, 1, 0, 2]]), 3).equal(metric(torch.tensor([[1, 2, 4]]), 3))
+        mixed, ordered = torch.tensor([[4, 1, 0, 2]]), torch.tensor([[1, 2, 4]])
+        torch.testing.assert_close(metric(mixed, 3), metric(ordered, 3))
 
 
 tables = st.lists(st.sets(st.integers(1, 20), max_size=8), min_size=1, max_size=6)

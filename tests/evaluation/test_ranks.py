@@ -6,16 +6,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbhelpers.evaluation.ranks import rank_of_positive, ranks_of_positives
+from nbhelpers.evaluation.ranks import gains_of_ranks, rank_of_positive, ranks_of_positives
 
 INF = math.inf
 
 
 def walked_ranks(scores, positives):
     """Sort one user's candidates by hand, others before positives where scores are equal."""
-    taking_part = [place for place, score in enumerate(scores) if score != -INF]
-    order = sorted(taking_part, key=lambda place: (-scores[place], positives[place]))
-    return [rank for rank, place in enumerate(order, start=1) if positives[place]]
+    taking_part = [column for column, score in enumerate(scores) if score != -INF]
+    order = sorted(taking_part, key=lambda column: (-scores[column], positives[column]))
+    return [rank for rank, column in enumerate(order, start=1) if positives[column]]
 
 
 def test_rank_by_hand():
@@ -62,6 +62,28 @@ def test_zero_fills_users_with_fewer_positives():
 def test_nobody_has_a_positive():
     ranks = ranks_of_positives(torch.zeros(2, 3), torch.zeros(2, 3, dtype=torch.bool))
     assert ranks.shape == (2, 0)
+
+
+def test_gains_stand_at_the_ranks_of_their_positives():
+    scores = torch.tensor([[5.0, 4.0, 3.0, 2.0], [1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0]])
+    gains = torch.tensor([[0.0, 2.0, 0.0, 1.0], [3.0, 0.0, 7.0, 5.0], [0.0, 0.0, 0.0, 0.0]])
+    assert ranks_of_positives(scores, gains > 0).tolist() == [[2, 4, 0], [1, 2, 4], [0, 0, 0]]
+    assert gains_of_ranks(scores, gains).tolist() == [[2, 1, 0], [5, 7, 3], [0, 0, 0]]
+
+
+def test_of_positives_that_tie_the_smallest_gain_comes_first():
+    scores, gains = torch.tensor([[1.0, 1.0, 2.0, 1.0]]), torch.tensor([[4.0, 2.0, 1.0, 3.0]])
+    assert gains_of_ranks(scores, gains).tolist() == [[1, 2, 3, 4]]
+
+
+def test_nobody_has_a_gain():
+    assert gains_of_ranks(torch.zeros(2, 3), torch.zeros(2, 3)).shape == (2, 0)
+    assert gains_of_ranks(torch.zeros(0, 3), torch.zeros(0, 3)).shape == (0, 0)
+
+
+def test_gains_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match=r"the shape of scores, \(1, 3\), got \(1, 2\)"):
+        gains_of_ranks(torch.zeros(1, 3), torch.zeros(1, 2))
 
 
 def test_every_score_and_positive_pattern_of_four_items():

@@ -98,6 +98,13 @@ def test_p_value_is_small_as_often_as_it_says_when_nothing_differs(rng):
     assert 0 < np.mean(np.array(p_values) <= 0.05) <= 0.12
 
 
+@pytest.mark.parametrize("n_resamples", [9, 99])
+def test_p_value_is_never_zero(n_resamples):
+    # of 2**40 ways to flip the signs two are as far from zero: none of them is drawn
+    test = paired_test([1.0] * 40, [0.0] * 40, n_resamples=n_resamples)
+    assert test.p_value == 1 / (n_resamples + 1)
+
+
 def test_seed_decides_the_test(rng):
     first, second = rng.random(40), rng.random(40)
     assert paired_test(first, second, rng=1) == paired_test(first, second, rng=1)

@@ -7,6 +7,7 @@ import torch
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.sampling.batches import InBatch, PairBatches, UserBatches
 from nbhelpers.sampling.negatives import ExactNegatives
+from tests.fake_gpu import DEVICE, FakeGenerator, fake_gpu
 
 
 def seeded(seed=0):
@@ -131,3 +132,71 @@ def test_users_without_positives_are_refused_when_nobody_has_any():
     nobody = Interactions(nothing, nothing, n_users=2, n_items=2)
     with pytest.raises(ValueError, match="there is no positive to train on"):
         UserBatches(nobody, batch_size=2, generator=seeded())
+
+
+def weighted(interactions):
+    """The weight of a pair says which item it is."""
+    user_idx, item_idx = interactions.pairs()
+    sizes = {"n_users": interactions.n_users, "n_items": interactions.n_items}
+    return Interactions(user_idx, item_idx, weights=item_idx + 0.5, **sizes)
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["with negatives", "in batch"])
+def test_each_weight_comes_last_with_its_pair(interactions, kind):
+    for _, item_idx, *_, weights in both(weighted(interactions))[kind]:
+        assert weights.tolist() == [item + 0.5 for item in item_idx.tolist()]
+        assert weights.dtype == torch.float32
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["with negatives", "in batch"])
+def test_weights_change_nothing_else(interactions, kind):
+    plain, also = both(interactions)[kind], both(weighted(interactions))[kind]
+    for first, second in zip(plain, also, strict=True):
+        assert len(second) == len(first) + 1
+        assert all(torch.equal(*parts) for parts in zip(first, second[:-1], strict=True))
+
+
+def test_rows_of_users_hold_weights_where_there_are_any(uneven):
+    for users, rows in UserBatches(weighted(uneven), batch_size=2, generator=seeded()):
+        expected = weighted(uneven).weighted_scipy().toarray()[users.numpy()]
+        assert rows.tolist() == expected.tolist()
+        assert rows.dtype == torch.float32
+
+
+KINDS = {
+    "pairs": lambda data, **how: PairBatches(data, ExactNegatives(data), n_negatives=3, **how),
+    "in batch": InBatch,
+    "users": UserBatches,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_batches_are_drawn_on_the_gpu_and_none_is_waited_for(interactions, kind):
+    given = weighted(interactions)
+    with fake_gpu():
+        batches = kind(given, batch_size=3, generator=FakeGenerator())
+        with fake_gpu(waits=False):
+            drawn = list(batches)
+        assert {part.device for batch in drawn for part in batch} == {DEVICE}
+        users = torch.cat([batch[0] for batch in drawn]).cpu()
+    assert set(users.tolist()) == set(range(5))
+
+
+def test_pairs_drawn_on_the_gpu_are_those_of_the_cpu(interactions):
+    given = weighted(interactions)
+    on_cpu = {item: (user, weight) for user, item, weight in rows_of(in_batch_of(given, seeded()))}
+    with fake_gpu():
+        batches = in_batch_of(given, FakeGenerator())
+        on_gpu = rows_of([tuple(part.cpu() for part in batch) for batch in batches])
+    assert {item: (user, weight) for user, item, weight in on_gpu} == on_cpu
+    assert len(on_gpu) == 25
+
+
+def in_batch_of(data, generator):
+    return InBatch(data, batch_size=4, generator=generator)
+
+
+def rows_of(batches):
+    return [
+        row for batch in batches for row in zip(*(part.tolist() for part in batch), strict=True)
+    ]

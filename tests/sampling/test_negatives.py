@@ -5,16 +5,20 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import chisquare
+from scipy.stats import chi2_contingency, chisquare
 
+from nbhelpers.data.device_rows import DeviceRows
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.sampling.negatives import (
     ExactNegatives,
     HardestNegatives,
+    PairScores,
     PopularityNegatives,
     UniformNegatives,
+    absent_items,
     sample_negatives,
 )
+from tests.fake_gpu import DEVICE, FakeGenerator, fake_gpu
 
 N_ITEMS = 8
 
@@ -135,12 +139,81 @@ def test_exact_negatives_are_equally_likely_among_many_items(rng):
     assert chisquare(counts[free]).pvalue > 0.01
 
 
-def test_places_in_a_row_are_independent(interactions):
+def test_negatives_of_a_row_are_independent(interactions):
     user_idx = torch.zeros(20_000, dtype=torch.int64)
     drawn = ExactNegatives(interactions)(user_idx, n_negatives=2, generator=seeded())
     cells = torch.bincount(drawn[:, 0] * N_ITEMS + drawn[:, 1]).numpy()
     assert chisquare(cells[cells > 0]).pvalue > 0.01
     assert (cells > 0).sum() == 16
+
+
+def on_the_device(interactions, user_idx, n_negatives, seed=0):
+    """What a GPU draws, drawn on the CPU."""
+    rows = DeviceRows(interactions, "cpu")
+    return absent_items(rows, user_idx, n_negatives=n_negatives, generator=seeded(seed))
+
+
+@pytest.mark.parametrize(
+    ("user", "allowed"), [(0, [1, 4, 5, 6]), (1, [0, 1, 2, 3, 5, 6, 7]), (3, list(range(8)))]
+)
+def test_the_device_draws_each_absent_item_as_often(interactions, user, allowed):
+    drawn = on_the_device(interactions, torch.full((1000,), user), 20)
+    counts = torch.bincount(drawn.flatten(), minlength=N_ITEMS)
+    assert counts[allowed].sum() == 20_000
+    assert chisquare(counts[allowed]).pvalue > 0.01
+
+
+def test_both_ways_draw_from_one_distribution(rng):
+    built = Interactions(*rng.random((6, 40)).round().nonzero(), n_users=6, n_items=40)
+    user_idx = torch.arange(6).repeat_interleave(2000)
+    ways = [
+        ExactNegatives(built)(user_idx, n_negatives=5, generator=seeded()),
+        on_the_device(built, user_idx, 5, seed=1),
+    ]
+    cells = [torch.bincount((user_idx.unsqueeze(1) * 40 + way).flatten()) for way in ways]
+    assert torch.equal(*(each > 0 for each in cells))
+    table = torch.stack(cells)[:, cells[0] > 0]
+    assert chi2_contingency(table.numpy()).pvalue > 0.01
+
+
+@given(st.sets(st.tuples(st.integers(0, 4), st.integers(0, 6))), st.integers(0, 2**31))
+def test_the_device_never_draws_a_positive(pairs, seed):
+    array = np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
+    built = Interactions(array[:, 0], array[:, 1], n_users=5, n_items=7)
+    users = torch.from_numpy(np.flatnonzero(built.user_counts < 7))
+    drawn = on_the_device(built, users, 20, seed)
+    assert drawn.shape == (len(users), 20)
+    assert not built.contains(users.unsqueeze(1), drawn).any()
+
+
+def test_the_device_refuses_what_the_cpu_refuses(interactions):
+    full = interactions | Interactions([2], [5], n_users=4, n_items=N_ITEMS)
+    with pytest.raises(ValueError, match=r"1 users have chosen every item, e\.g\. user_idx 2"):
+        on_the_device(full, torch.tensor([0, 2]), 3)
+    assert on_the_device(full, torch.tensor([0, 1]), 3).shape == (2, 3)
+    with pytest.raises(ValueError, match="user_idx must lie between 0 and 3, got 1 outside"):
+        on_the_device(interactions, torch.tensor([4]), 1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_negatives_are_drawn_on_the_gpu_and_none_is_waited_for(interactions, name):
+    with fake_gpu():
+        sampler, generator = samplers(interactions)[name], FakeGenerator()
+        user_idx = torch.tensor([3, 0, 1]).to(DEVICE)
+        sampler(user_idx, n_negatives=5, generator=generator)  # what is copied is copied now
+        with fake_gpu(waits=False):
+            drawn = sampler(user_idx, n_negatives=5, generator=generator)
+        assert (drawn.device, drawn.shape, drawn.dtype) == (DEVICE, (3, 5), torch.int64)
+        assert 0 <= int(drawn.min()) <= int(drawn.max()) < N_ITEMS
+
+
+def test_on_the_gpu_no_positive_is_drawn_either(interactions):
+    with fake_gpu():
+        user_idx = torch.tensor([0, 2, 1] * 50)
+        drawn = ExactNegatives(interactions)(user_idx, n_negatives=9, generator=FakeGenerator())
+        assert drawn.device == DEVICE
+        drawn = drawn.cpu()
+    assert not interactions.contains(user_idx.unsqueeze(1), drawn).any()
 
 
 def test_the_last_free_item_is_found(interactions):
@@ -202,6 +275,16 @@ def test_popularity_negatives_follow_the_counts():
     assert popular.log_q[2] == -math.inf
 
 
+def test_a_share_on_the_border_of_two_items_goes_to_the_upper_one(monkeypatch):
+    # items 0 to 3 were chosen 0, 1, 0 and 1 times: item 1 has the shares from 0 to below 1/2
+    built = Interactions([0, 1], [1, 3], n_users=2, n_items=4)
+    shares = torch.tensor([[0.0, 0.25, 0.5, 0.75]], dtype=torch.float64)
+    monkeypatch.setattr(torch, "rand", lambda *shape, **settings: shares)
+    popular = PopularityNegatives(built, power=1.0)
+    drawn = popular(torch.tensor([0]), n_negatives=4, generator=seeded())
+    assert drawn.tolist() == [[1, 1, 3, 3]]
+
+
 def test_the_power_flattens_popularity():
     built = Interactions([0, 1, 2, 3, 0], [0, 0, 0, 0, 1], n_users=4, n_items=2)
     root = PopularityNegatives(built, power=0.5).log_q.exp().tolist()
@@ -257,6 +340,39 @@ def test_hardest_negatives_score_without_gradients(interactions):
     hardest = HardestNegatives(ExactNegatives(interactions), score, n_candidates=2)
     hardest(torch.tensor([0]), n_negatives=2, generator=seeded())
     assert seen == [False]
+
+
+class Pairs(torch.nn.Module):
+    """Scores 10 * user + item, and notes where it was asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.bias = torch.nn.Parameter(torch.zeros(1))
+        self.asked = []
+
+    def forward(self, user_idx, item_idx):
+        self.asked += [user_idx.device, item_idx.device]
+        return 10 * user_idx + item_idx + self.bias
+
+
+def test_pair_scores_are_those_of_the_model():
+    items = torch.tensor([[1, 2], [5, 0]])
+    scores = PairScores(Pairs())(torch.tensor([0, 3]), items)
+    assert scores.tolist() == [[1.0, 2.0], [35.0, 30.0]]
+
+
+@pytest.mark.parametrize("home", ["cpu", DEVICE], ids=["generator on CPU", "on GPU"])
+def test_hardest_negatives_are_scored_where_the_model_is(interactions, home):
+    with fake_gpu():
+        model = Pairs().to(DEVICE)
+        sampler = ExactNegatives(interactions)
+        hardest = HardestNegatives(sampler, PairScores(model), n_candidates=100)
+        generator = seeded() if home == "cpu" else FakeGenerator()
+        drawn = hardest(torch.tensor([0, 2, 3]), n_negatives=2, generator=generator)
+        assert set(model.asked) == {DEVICE}
+        assert drawn.device == torch.device(home)
+        # the best of a hundred: the highest item that the user does not have
+        assert drawn.tolist() == [[6, 6], [5, 5], [7, 7]]
 
 
 def test_scores_of_another_shape_are_refused(interactions):

@@ -8,8 +8,11 @@ import pytest
 from nbhelpers.sampling.parquet_read import PairFiles
 
 
-def write(path, user_idx, item_idx, **settings):
-    pq.write_table(pa.table({"user_idx": user_idx, "item_idx": item_idx}), path, **settings)
+def write(path, user_idx, item_idx, weight=None, **settings):
+    columns = {"user_idx": user_idx, "item_idx": item_idx}
+    if weight is not None:
+        columns["weight"] = weight
+    pq.write_table(pa.table(columns), path, **settings)
     return path
 
 
@@ -17,8 +20,16 @@ def opened(path, n_users=None, n_items=None):
     return PairFiles(path, n_users=n_users, n_items=n_items)
 
 
+def pieces_of(files):
+    return list(files.pieces(range(len(files.groups))))
+
+
 def rows_of(files):
-    return np.concatenate(list(files.pieces(range(len(files.groups))))).tolist()
+    return np.concatenate([piece.pairs for piece in pieces_of(files)]).tolist()
+
+
+def weights_of(files):
+    return np.concatenate([piece.weights for piece in pieces_of(files)]).tolist()
 
 
 @pytest.fixture
@@ -125,3 +136,45 @@ def test_without_statistics_a_bad_index_is_refused_when_read(path, user_idx, siz
 
 def test_the_largest_index_allowed_passes(path):
     assert rows_of(opened(write(path, [8], [4]), n_users=9, n_items=5)) == [[8, 4]]
+
+
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float64(), pa.int32()], ids=str)
+def test_weights_of_any_numbers_come_as_float32_beside_their_rows(path, kind):
+    write(path, [3, 0, 2], [1, 4, 5], pa.array([2, 1, 7], kind), row_group_size=2)
+    files = opened(path)
+    assert files.weighted
+    assert rows_of(files) == [[3, 1], [0, 4], [2, 5]]
+    assert weights_of(files) == [2.0, 1.0, 7.0]
+    assert {piece.weights.dtype for piece in pieces_of(files)} == {np.dtype("float32")}
+
+
+def test_without_a_column_of_weights_there_are_none(path):
+    files = opened(write(path, [0], [0]))
+    assert not files.weighted
+    assert [piece.weights for piece in pieces_of(files)] == [None]
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, np.nan, np.inf])
+def test_weights_that_are_not_above_zero_are_refused_when_read(path, weight):
+    files = opened(write(path, [0, 1], [0, 0], [1.0, weight]))
+    with pytest.raises(ValueError, match=f"weight must be finite and above 0, got {weight:g} in"):
+        rows_of(files)
+
+
+@pytest.mark.parametrize("statistics", [True, False])
+def test_a_missing_weight_is_refused(path, statistics):
+    write(path, [0, 1], [0, 0], [1.0, None], write_statistics=statistics)
+    with pytest.raises(ValueError, match="1 rows have no weight"):
+        rows_of(opened(path))
+
+
+def test_weights_that_are_no_numbers_are_refused(path):
+    with pytest.raises(ValueError, match="weight must be numbers, got string"):
+        opened(write(path, [0], [0], ["high"]))
+
+
+def test_weights_in_some_files_only_are_refused(tmp_path):
+    write(tmp_path / "a.parquet", [0], [0])
+    write(tmp_path / "b.parquet", [0], [0], [2.0])
+    with pytest.raises(ValueError, match=r"b\.parquet has a column weight, a\.parquet has none"):
+        opened(tmp_path)

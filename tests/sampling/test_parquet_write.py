@@ -187,3 +187,46 @@ def test_streams_without_clear_ids_give_no_vocabularies(frames, message):
 def test_indices_take_no_more_bytes_than_they_need(path):
     written(path)
     assert [str(kind) for kind in pq.read_schema(path).types] == ["int32", "int32"]
+
+
+def played(*rows):
+    return pd.DataFrame(rows, columns=["user_id", "item_id", "n_plays", "when"])
+
+
+PLAYED = [played(("u", 30, 2, 50), ("v", 10, 1, 20)), played(("w", 10, 0.5, 10))]
+
+
+def test_weights_and_timestamps_are_written_beside_their_pairs(path):
+    written(path, PLAYED, weights="n_plays", timestamps="when", rows_per_group=2)
+    table = pq.read_table(path)
+    assert table.to_pydict() == {
+        "user_idx": [0, 1, 2],
+        "item_idx": [2, 0, 0],
+        "weight": [2.0, 1.0, 0.5],
+        "timestamp": [50, 20, 10],
+    }
+    assert [str(kind) for kind in table.schema.types] == ["int32", "int32", "float", "int64"]
+
+
+def test_columns_that_are_not_named_are_left_out(path):
+    written(path, PLAYED)
+    assert pq.read_schema(path).names == ["user_idx", "item_idx"]
+    written(path, PLAYED, timestamps="when")
+    assert pq.read_schema(path).names == ["user_idx", "item_idx", "timestamp"]
+
+
+@pytest.mark.parametrize(
+    ("weights", "timestamps", "message"),
+    [
+        ("plays", None, "frame 1: weights='plays' names no column"),
+        ("bad", None, "frame 1: .*weights must be finite"),
+        (None, "bad", "frame 1: .*timestamps must be "),
+    ],
+)
+def test_bad_weights_or_timestamps_are_refused_and_nothing_is_written(
+    path, weights, timestamps, message
+):
+    frames = [each.assign(bad=np.nan) for each in PLAYED]
+    with pytest.raises(ValueError, match=message):
+        written(path, frames, weights=weights, timestamps=timestamps)
+    assert not path.exists()

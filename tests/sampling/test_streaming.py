@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from time import perf_counter
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +24,7 @@ from nbhelpers.training.fit_ranking import fit_ranking
 from nbhelpers.training.resume import ResumableBatches
 from tests.benchmarks import bench_streaming
 from tests.benchmarks.measure import measure
+from tests.fake_gpu import DEVICE, FakeGenerator, fake_gpu
 
 N_USERS, N_ITEMS = 12, 1_000
 # Pair k is (k % 12, k): an item tells where its pair stands in the file, and whose it is.
@@ -35,10 +35,12 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def write(path, pairs, rows_per_group=10, **settings):
+def write(path, pairs, rows_per_group=10, weight=None, **settings):
     user_idx, item_idx = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    table = pa.table({"user_idx": user_idx, "item_idx": item_idx})
-    pq.write_table(table, path, row_group_size=rows_per_group, **settings)
+    columns = {"user_idx": user_idx, "item_idx": item_idx}
+    if weight is not None:
+        columns["weight"] = weight
+    pq.write_table(pa.table(columns), path, row_group_size=rows_per_group, **settings)
     return path
 
 
@@ -56,7 +58,7 @@ def streamed(path, **settings):
 def pairs_of(batches):
     return [
         pair
-        for user_idx, item_idx, _ in batches
+        for user_idx, item_idx, *_ in batches
         for pair in zip(user_idx.tolist(), item_idx.tolist(), strict=True)
     ]
 
@@ -214,8 +216,8 @@ def test_losses_and_weights_equal_those_in_memory_on_the_same_order(path):
         model = MatrixFactorization(N_USERS, N_ITEMS, 4)
         losses[name] = fit_ranking(model, source, n_epochs=2, device="cpu").train_loss
         weights[name] = torch.cat([weight.detach().flatten() for weight in model.parameters()])
-    assert losses["disk"] == losses["memory"]
-    assert torch.equal(weights["disk"], weights["memory"])
+    assert losses["disk"] == pytest.approx(losses["memory"])
+    torch.testing.assert_close(weights["disk"], weights["memory"])
 
 
 class PoolWatch:
@@ -241,8 +243,8 @@ def test_memory_holds_the_buffer_and_a_piece_not_the_file(tmp_path, monkeypatch,
 
     def counted(files, order):
         for rows in pieces(files, order):
-            assert len(rows) <= piece
-            read[0] += len(rows)
+            assert len(rows.pairs) <= piece
+            read[0] += len(rows.pairs)
             yield rows
 
     monkeypatch.setattr(PairFiles, "pieces", counted)
@@ -254,6 +256,52 @@ def test_memory_holds_the_buffer_and_a_piece_not_the_file(tmp_path, monkeypatch,
         n_out += len(user_idx)
     assert n_out == n_rows
     assert watch.highest - before < 1_000_000  # the rows take 6.4 million bytes
+
+
+WEIGHTS = [1 + k / 2 for k in range(103)]  # like the item, it tells where its pair stands
+
+
+@pytest.mark.parametrize("buffer_rows", [1, 30, 10_000])
+def test_each_weight_comes_with_its_pair(path, buffer_rows):
+    write(path, PAIRS, weight=WEIGHTS)
+    for _, item_idx, negatives, weights in streamed(path, buffer_rows=buffer_rows):
+        assert negatives.shape == (len(item_idx), 2)
+        assert weights.tolist() == [WEIGHTS[item] for item in item_idx.tolist()]
+        assert weights.dtype == torch.float32
+
+
+def test_weights_change_neither_order_nor_negatives(path, tmp_path):
+    plain = copies(streamed(path))
+    weighted = copies(streamed(write(tmp_path / "weighted.parquet", PAIRS, weight=WEIGHTS)))
+    assert equal(plain, [batch[:3] for batch in weighted])
+
+
+def test_batches_stay_as_they_are_while_others_come(path):
+    write(path, PAIRS, weight=WEIGHTS)
+    kept = list(streamed(path))
+    assert equal(kept, copies(streamed(path)))
+
+
+def test_sums_of_weights_are_counted_with_the_pairs(tmp_path):
+    pairs, weight = [(0, 2), (1, 0), (1, 1), (1, 2)], [2.0, 0.5, 1.0, 3.0]
+    path = write(tmp_path / "small.parquet", pairs, rows_per_group=1, weight=weight)
+    counts = scan_pairs(path)
+    assert counts.item_weights.tolist() == [0.5, 1.0, 5.0]
+    assert counts.user_weights.tolist() == [2.0, 4.5]
+    assert len(counts) == 4
+    plain = scan_pairs(write(tmp_path / "plain.parquet", pairs))
+    assert (plain.user_weights, plain.item_weights) == (None, None)
+
+
+def test_batches_are_shuffled_on_the_gpu_where_the_generator_is_there(path):
+    write(path, PAIRS, weight=WEIGHTS)
+    with fake_gpu():
+        batches = list(streamed(path, generator=FakeGenerator()))
+        assert {part.device for batch in batches for part in batch} == {DEVICE}
+        items, weights = (torch.cat([batch[k] for batch in batches]).tolist() for k in (1, 3))
+    assert sorted(items) == [item for _, item in PAIRS]
+    assert items != sorted(items)
+    assert weights == [WEIGHTS[item] for item in items]
 
 
 def test_counts_are_those_of_the_pairs(path, tmp_path):
@@ -310,4 +358,6 @@ def test_the_benchmark_takes_every_pair_at_a_tiny_size(tmp_path, monkeypatch):
     stored = [side.tolist() for side in setting.interactions.pairs()]
     for source in bench_streaming.SOURCES.values():
         assert sorted(pairs_of(source(setting))) == list(zip(*stored, strict=True))
-    assert all(row.result > 0 for row in measure(benchmark, n_rounds=1, clock=perf_counter))
+    ticks = itertools.count()  # a clock that nobody waits for
+    rows = measure(benchmark, n_rounds=1, clock=lambda: next(ticks))
+    assert [row.seconds for row in rows] == [[1]] * len(rows)
