@@ -110,7 +110,7 @@ def test_markdown_by_hand():
 
 @pytest.fixture
 def stored(table):
-    """Two rows; the interval of the first is 0.86 to 0.90, a quarter of its half is 0.005."""
+    """Two rows; the interval of the first is 0.86 to 0.90, that of the second has no width."""
     record_result(**ROW)
     record_result(**ROW | {"model": "GlobalMean", "value": 1.25, "interval": (1.25, 1.25)})
     return read_results(table)
@@ -126,22 +126,16 @@ def test_equal_tables_have_no_differences(stored):
     assert differences(stored.iloc[::-1], stored) == []
 
 
-@pytest.mark.parametrize(("value", "n_lines"), [(0.8849, 0), (0.8751, 0), (0.8851, 1), (0.8749, 1)])
-def test_value_may_move_by_a_quarter_of_half_its_interval(stored, value, n_lines):
+@pytest.mark.parametrize(("value", "n_lines"), [(0.899, 0), (0.861, 0), (0.901, 1), (0.859, 1)])
+def test_value_may_move_within_its_interval(stored, value, n_lines):
     assert len(changed(stored, "value", value)) == n_lines
 
 
 def test_value_without_spread_may_move_by_a_thousandth(stored):
     assert changed(stored, "value", 1.2509, row=1) == []
     assert changed(stored, "value", 1.2511, row=1) == [
-        "01, GlobalMean, ml-100k, random 80/20, MSE: 1.2511 is not 1.25, give or take 0.001"
+        "01, GlobalMean, ml-100k, random 80/20, MSE: 1.2511 instead of 1.25 (1.249 to 1.251)"
     ]
-
-
-def test_value_of_another_device_may_move_by_half_its_interval(stored):
-    fresh = stored.assign(device="cuda", value=[0.899, 1.25])
-    assert differences(fresh, stored) == []
-    assert len(differences(fresh.assign(value=[0.901, 1.25]), stored)) == 1
 
 
 def test_value_that_is_not_a_number_is_a_difference(stored):
@@ -172,9 +166,9 @@ def test_command_is_red_on_a_changed_value(stored, table, tmp_path, capsys):
     stored.to_csv(fresh, index=False)
     assert main(["results", "--compare", str(fresh), str(table)]) == 0
     assert "2 rows, all made again" in capsys.readouterr().out
-    stored.assign(value=[0.87, 1.25]).to_csv(fresh, index=False)
+    stored.assign(value=[0.91, 1.25]).to_csv(fresh, index=False)
     assert main(["results", "--compare", str(fresh), str(table)]) == 1
-    assert "0.87 is not 0.88" in capsys.readouterr().out
+    assert "0.91 instead of 0.88" in capsys.readouterr().out
 
 
 # Where a model was trained
