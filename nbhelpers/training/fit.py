@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from nbhelpers.core.checks import require_one
 from nbhelpers.core.recommender import evaluation_mode
 from nbhelpers.training.device import choose_device
+from nbhelpers.training.epoch_loss import MeanLoss
 from nbhelpers.training.history import History
-from nbhelpers.training.loop import Callback, MeanLoss, Recipe, Validate, name_of, train_epochs
-from nbhelpers.training.losses import mse_loss
+from nbhelpers.training.loop import Callback, Recipe, Validate, name_of, train_epochs
 from nbhelpers.training.optimizers import LR, MakeOptimizer, Schedule, adam
 from nbhelpers.training.resume import Batch, Checkpoint
+from nbhelpers.training.weighted_losses import mse_loss
 
 Loss = Callable[..., Tensor]
 
@@ -77,7 +78,7 @@ def fit(
         ``valid`` after each epoch is the metric ``valid_loss``: lower is better.
     loss : callable
         Mean loss of ``(prediction, target)``; with ``weights`` it is called with ``weights`` of
-        the rows, too. ``losses.with_weights`` makes such a loss from one of torch.
+        the rows, too. ``weighted_losses.with_weights`` makes such a loss from one of torch.
     weights : Tensor of float, shape (n,), optional
         How much each training row counts, above 0.
     n_epochs, batch_size : int

@@ -118,13 +118,12 @@ class History:
         return table
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps of it: all but the device."""
-        names = ("train_loss", "metrics", "seconds", "learning_rates", "mode")
-        return {name: copy.deepcopy(vars(self)[name]) for name in names}
+        """What a checkpoint keeps of it, as plain values."""
+        return {**copy.deepcopy(vars(self)), "device": str(self.device)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with what a checkpoint has kept."""
-        vars(self).update(copy.deepcopy(dict(state)))
+        vars(self).update(copy.deepcopy(dict(state)), device=torch.device(state["device"]))
 
 
 class BestWeights:

@@ -12,16 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from nbhelpers.data.interactions import Interactions
+from nbhelpers.training.epoch_loss import MeanLoss, require_finite
 from nbhelpers.training.fit_ranking import ranking_loss
 from nbhelpers.training.history import History
 from nbhelpers.training.loop import (
     Callback,
-    MeanLoss,
     Validate,
     log_epoch,
     measured,
     rates_of,
-    require_finite,
 )
 from nbhelpers.training.losses import logistic_loss, sampled_softmax_loss
 from nbhelpers.training.optimizers import LR, MakeOptimizer, Schedule, adam

@@ -1,4 +1,4 @@
-"""Losses with sample weights: of ratings, and of positives against negatives or the catalog.
+"""Losses of ranking that torch lacks: positives against negatives, or against the catalog.
 
 Losses of pairs take the scores of positives, shape (batch,), and of negatives, shape
 (batch, n_negatives), row k holding those drawn for positive k; ``partial_credit`` wraps any of
@@ -8,100 +8,12 @@ counts as two equal rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-
-def mse_loss(pred: Tensor, target: Tensor, *, weights: Tensor | None = None) -> Tensor:
-    """Mean squared error.
-
-    Parameters
-    ----------
-    pred, target : Tensor of float, shape (batch,)
-        Of one shape.
-    weights : Tensor of float, shape (batch,), optional
-
-    Returns
-    -------
-    Tensor of float, shape ()
-
-    Raises
-    ------
-    ValueError
-        If the shapes of ``weights`` and of the errors do not fit each other.
-
-    Examples
-    --------
-    >>> mse_loss(torch.tensor([3.0, 5.0]), torch.tensor([4.0, 3.0]))  # errors 1 and 4
-    tensor(2.5000)
-    >>> mse_loss(
-    ...     torch.tensor([3.0, 5.0]), torch.tensor([4.0, 3.0]), weights=torch.tensor([3.0, 1.0])
-    ... )
-    tensor(1.7500)
-    """
-    if weights is None:
-        return functional.mse_loss(pred, target)
-    return weighted_mean(functional.mse_loss(pred, target, reduction="none"), weights)
-
-
-def with_weights(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """A loss of torch that takes sample weights, for ``fit(..., weights=...)``.
-
-    Parameters
-    ----------
-    loss : callable
-        Of ``(prediction, target)``, with torch's argument ``reduction``, such as
-        ``torch.nn.functional.l1_loss``.
-
-    Returns
-    -------
-    callable
-        Of ``(prediction, target, *, weights=None)``: the mean, weighted if there are weights.
-
-    Examples
-    --------
-    >>> loss = with_weights(functional.l1_loss)
-    >>> loss(torch.tensor([1.0, 2.0]), torch.zeros(2), weights=torch.tensor([3.0, 1.0]))
-    tensor(1.2500)
-    """
-
-    def weighted(pred: Tensor, target: Tensor, *, weights: Tensor | None = None) -> Tensor:
-        return weighted_mean(loss(pred, target, reduction="none"), weights)
-
-    return weighted
-
-
-def weighted_mean(values: Tensor, weights: Tensor | None) -> Tensor:
-    """Mean over all values, each row counted by its weight.
-
-    Parameters
-    ----------
-    values : Tensor of float, shape (batch,) or (batch, n)
-    weights : Tensor of float, shape (batch,), optional
-        Above 0. Without them it is the plain mean.
-
-    Returns
-    -------
-    Tensor of float, shape ()
-
-    Raises
-    ------
-    ValueError
-        If there is not one weight for each row.
-    """
-    if weights is None:
-        return values.mean()
-    if weights.shape != values.shape[:1]:
-        raise ValueError(
-            f"weights must have the shape {tuple(values.shape[:1])}, one for each row, "
-            f"got {tuple(weights.shape)}"
-        )
-    by_row = values.flatten(start_dim=1).mean(dim=1) if values.dim() > 1 else values  # (batch,)
-    return (weights * by_row).sum() / weights.sum()
+from nbhelpers.training.weighted_losses import weighted_mean
 
 
 def logistic_loss(

@@ -9,7 +9,7 @@ from nbhelpers.data.ratings import add_indices, rating_tensors
 from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.models.dot_product import DotProductBias
 from nbhelpers.training.fit import fit, mean_loss, seed_everything
-from nbhelpers.training.losses import with_weights
+from nbhelpers.training.weighted_losses import with_weights
 
 
 class Line(nn.Module):

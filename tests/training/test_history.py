@@ -68,8 +68,8 @@ def test_other_metrics_than_before_are_refused():
     assert history.train_loss == [1.0]
 
 
-def test_state_brings_everything_back_but_the_device():
-    history = History([3.0], {"map": [0.5]}, [0.25], [(0.1, 1.0)], mode="min")
+def test_state_brings_everything_back():
+    history = History([3.0], {"map": [0.5]}, [0.25], [(0.1, 1.0)], "min", torch.device("cuda:1"))
     state = history.state_dict()
     history.train_loss.append(9.0)  # the state is a copy
     other = History()
@@ -77,7 +77,8 @@ def test_state_brings_everything_back_but_the_device():
     other.train_loss.append(2.0)
     assert state["train_loss"] == [3.0]
     assert (other.metrics, other.seconds, other.mode) == ({"map": [0.5]}, [0.25], "min")
-    assert other.learning_rates == [(0.1, 1.0)]
+    assert (other.learning_rates, other.device) == ([(0.1, 1.0)], torch.device("cuda:1"))
+    assert state["device"] == "cuda:1"
 
 
 def test_best_weights_are_those_of_the_best_epoch():
@@ -94,7 +95,7 @@ def test_best_weights_are_those_of_the_best_epoch():
 
 
 def test_without_patience_nothing_is_kept():
-    model, history = nn.Linear(1, 1, bias=False), history_of(0.5, 0.1)
+    model, history = nn.Linear(1, 1, bias=False), history_of(0.1, 0.5)
     best = BestWeights(model, patience=None)
     best.update(history)
     nn.init.constant_(model.weight, 7.0)

@@ -105,9 +105,11 @@ def test_a_run_may_be_killed_again_and_again(tmp_path):
 
 
 def test_numbers_that_moved_in_a_stage_are_counted_across_a_stop(tmp_path):
+    """The biases rest in the second stage; against the weights of the start they have moved."""
+    stages = [STAGES[0], Stage("factors", ("*_factors.*",), lr=0.05, n_epochs=3)]
     with pytest.raises(KilledError):
-        staged_run(checkpoint=tmp_path / "run.pt", callbacks=[DiesIn(4)])
-    (_, found), (_, wanted) = staged_run(checkpoint=tmp_path / "run.pt"), staged_run()
+        staged_run(stages, checkpoint=tmp_path / "run.pt", callbacks=[DiesIn(4)])
+    (_, found), (_, wanted) = staged_run(stages, checkpoint=tmp_path / "run.pt"), staged_run(stages)
     assert found.table.drop(columns="train_loss").equals(wanted.table.drop(columns="train_loss"))
 
 

@@ -12,13 +12,11 @@ from nbhelpers.training.losses import (
     bpr_loss,
     hinge_loss,
     logistic_loss,
-    mse_loss,
     sampled_softmax_loss,
     softmax_loss,
     warp_loss,
-    weighted_mean,
-    with_weights,
 )
+from nbhelpers.training.weighted_losses import mse_loss, weighted_mean, with_weights
 
 POSITIVE = torch.tensor([0.5, -1.0, 2.0])
 NEGATIVE = torch.tensor([[0.0, 1.0], [-3.0, 0.25], [2.5, 1.75]])
