@@ -38,9 +38,7 @@ def benchmark() -> Benchmark:
     slow = partial(looped, model, held_out, auc=torchmetrics_auc)
     cases = [
         Case("evaluate_unmasked", lambda: partial(ours, model, held_out)),
-        Case(
-            "evaluate_ranking, seen items masked", lambda: partial(masked, model, held_out, seen)
-        ),
+        Case("evaluate_ranking, seen items masked", lambda: partial(masked, model, held_out, seen)),
         Case("a loop, AUC by scikit-learn", lambda: partial(looped, model, held_out), EQUAL),
         Case("a loop, AUC by torchmetrics", lambda: slow, EQUAL),
     ]
