@@ -269,11 +269,11 @@ class PairScores:
         self.model = model
 
     def __call__(self, user_idx: Tensor, items: Tensor) -> Tensor:
-        """Score of each pair, of the shape and on the device of ``items``, (batch, m)."""
+        """Score of each pair, shape (batch, m), on the device of the model."""
         users = user_idx.unsqueeze(1).expand_as(items)
         device = device_of(self.model)
         scores: Tensor = self.model(users.flatten().to(device), items.flatten().to(device))
-        return scores.view(items.shape).to(items.device)
+        return scores.view(items.shape)
 
 
 def either(first: Interactions, second: Interactions) -> Interactions:
