@@ -328,6 +328,14 @@ def test_any_model_with_fold_in_is_asked_for_it():
     assert fold_in_users(Folding(), likes([1], [2])) == (2, "users taken in")
 
 
+def test_a_model_with_vectors_that_knows_its_ids_refuses_other_items():
+    model = factorization()
+    model.user_fingerprint, model.item_fingerprint = None, ITEMS.fingerprint
+    assert len(fold_in_user(model, [101], items=ITEMS, k=1)) == 1
+    with pytest.raises(ValueError, match="was trained on other item ids"):
+        fold_in_user(model, [201], items=Vocabulary(range(200, 200 + N_ITEMS)))
+
+
 def test_any_model_with_vectors_and_sizes_goes_by_the_ridge():
     class Vectors:
         n_users, n_items = 2, 3
