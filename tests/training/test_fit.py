@@ -237,9 +237,9 @@ def test_a_weight_of_two_is_a_row_that_comes_twice():
 
 def test_weights_follow_their_rows_into_batches_and_into_the_mean_of_an_epoch():
     # with lr 0 the loss is y²: batches of two in any order, weighted mean of 1, 4, 9 and 16
-    y, weights = X[:4], torch.tensor([4.0, 3.0, 2.0, 1.0])
+    y, weights = X[:4], torch.tensor([8.0, 1.0, 1.0, 1.0])
     found = fit(Line(), (y, y), weights=weights, n_epochs=3, batch_size=2, make_optimizer=sgd(0.0))
-    assert found.train_loss == [pytest.approx((4 * 1 + 3 * 4 + 2 * 9 + 1 * 16) / 10)] * 3
+    assert found.train_loss == [pytest.approx((8 * 1 + 4 + 9 + 16) / 11)] * 3
 
 
 def test_a_loss_of_torch_takes_weights_with_an_adapter():
