@@ -28,6 +28,16 @@ def top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     ------
     ValueError
         If a score is NaN, or ``k`` is below 1.
+
+    Examples
+    --------
+    Columns 0 and 3 are equally good, and only one candidate of the second row may be listed:
+
+    >>> scores = torch.tensor([[0.5, 0.9, 0.1, 0.5], [-torch.inf, 0.2, -torch.inf, -torch.inf]])
+    >>> best, columns = top_k(scores, 2)
+    >>> columns
+    tensor([[ 1,  0],
+            [ 1, -1]])
     """
     scores, k = comparable(scores), checked_k(k)
     width = min(k, scores.shape[1])

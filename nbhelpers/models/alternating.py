@@ -11,14 +11,14 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from nbhelpers.core.coverage import fingerprints, require_same_items
+from nbhelpers.core.coverage import FittedOn
 from nbhelpers.core.folded import FoldedVectors
 from nbhelpers.core.recommender import Positives
-from nbhelpers.models.base import FITTED, SIZES, ClosedForm
+from nbhelpers.models.base import FITTED, ClosedForm
 from nbhelpers.models.conjugate_gradients import RowProblems, RowSystems
 
 
-class AlternatingLeastSquares(ClosedForm):
+class AlternatingLeastSquares(FittedOn, ClosedForm):
     """Factors of users and items, solved in turn; a subclass says what they minimize.
 
     Attributes
@@ -31,11 +31,9 @@ class AlternatingLeastSquares(ClosedForm):
         True where there was a positive in training.
     """
 
-    learned = (*(name for name in FITTED if name not in SIZES), "user_factors", "item_factors")
+    learned = (*FITTED, "user_factors", "item_factors")
     user_factors: Tensor
     item_factors: Tensor
-    trained_users: Tensor
-    trained_items: Tensor
 
     def __init__(
         self,
@@ -67,16 +65,6 @@ class AlternatingLeastSquares(ClosedForm):
     @abstractmethod
     def _damping(self, row_weights: Tensor, n_columns: int) -> Tensor:
         """Weight of each row's squared length, from the sum of its positives' weights."""
-
-    @property
-    def n_users(self) -> int:
-        """Users of training."""
-        return len(self.user_factors)
-
-    @property
-    def n_items(self) -> int:
-        """Items of training."""
-        return len(self.item_factors)
 
     def fit(
         self,
@@ -120,10 +108,9 @@ class AlternatingLeastSquares(ClosedForm):
         for _ in range(self.n_iterations):
             users = self._next(of_users, items, users)
             items = self._next(of_items, users, items)
-        self.trained_users, self.trained_items = of_users.has_positives, of_items.has_positives
+        self.remember(interactions)
         users[~self.trained_users] = users[self.trained_users].mean(dim=0)
         self.user_factors, self.item_factors = users, items
-        self.user_fingerprint, self.item_fingerprint = fingerprints(interactions)
         return self
 
     def fold_in(self, interactions: Positives) -> FoldedVectors:
@@ -170,7 +157,7 @@ class AlternatingLeastSquares(ClosedForm):
         ValueError
             If it has another number of items.
         """
-        self._check_items(interactions)
+        self.check_items(interactions)
         problems = self._problems(interactions.weighted_scipy(), self.item_factors.device)
         return problems.solve(self.item_factors)
 
@@ -201,7 +188,7 @@ class AlternatingLeastSquares(ClosedForm):
         Hu, Koren and Volinsky (2008), Collaborative Filtering for Implicit Feedback Datasets,
         sec. 5, https://doi.org/10.1109/ICDM.2008.22
         """
-        self._check_items(interactions)
+        self.check_items(interactions)
         factors = self.item_factors.double()
         problem = self._problems(interactions.weighted_scipy()[:1], factors.device)
         own = factors[torch.from_numpy(problem.indices).long()]  # (n_positives, n_factors)
@@ -231,9 +218,9 @@ class AlternatingLeastSquares(ClosedForm):
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value!r}" for name, value in self.settings().items())
-        fitted = hasattr(self, "item_factors")
+        fitted = "item_factors" in vars(self)
         sizes = f"{self.n_users:,} users, {self.n_items:,} items" if fitted else "not fitted"
-        return f"{type(self).__name__}({settings}; {sizes})"
+        return f"{type(self).__name__}({settings}): {sizes}"
 
     def _user_start(self, of_users: RowProblems, given: Tensor | None) -> Tensor:
         """Factors of users before the first sweep; zeros for those without positives."""
@@ -293,9 +280,6 @@ class AlternatingLeastSquares(ClosedForm):
                 f"{n_rows:,} rows, e.g. {int(wrong.nonzero()[0])}: start from a fit that converged"
             )
         return factors
-
-    def _check_items(self, interactions: Positives) -> None:
-        require_same_items(self, interactions.n_items, interactions.items)
 
 
 def check_above_zero(**settings: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
 from math import isfinite
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,31 +13,23 @@ import torch
 from torch import Tensor
 
 from nbhelpers.core.checks import require_one
-from nbhelpers.core.recommender import Explains, FoldsIn, Positives, Recommender, scores_of
+from nbhelpers.core.coverage import trained_rows
+from nbhelpers.core.recommender import (
+    Explains,
+    FoldsIn,
+    HasSizes,
+    KnowsIds,
+    Positives,
+    Recommender,
+    device_of,
+    scores_of,
+)
 
 ROUNDING = 1e-6  # a row that deviates by less than this share of its scores is constant
 
 
-class Part(Recommender, Protocol):
-    """A model that can be blended: it scores users, and says how many there are."""
-
-    @property
-    def n_users(self) -> int:
-        """Users that it scores."""
-
-    @property
-    def n_items(self) -> int:
-        """Items that it scores."""
-
-
-@runtime_checkable
-class _SaysTrained(Protocol):
-    trained_users: Tensor
-    trained_items: Tensor
-
-
 def blend(
-    models: Mapping[str, Part], *, shares: Mapping[str, float] | None = None
+    models: Mapping[str, Recommender], *, shares: Mapping[str, float] | None = None
 ) -> Blend | FoldingBlend | ExplainingBlend:
     """The sum of some models, of the class that can do what all of them can.
 
@@ -70,7 +62,7 @@ def blend(
     ... }
     >>> model = blend(parts, shares={"ALS": 0.3, "IALS": 0.7})
     >>> model
-    ExplainingBlend(0.3 ALS, 0.7 IALS; 4 users, 3 items)
+    ExplainingBlend(0.3 ALS, 0.7 IALS): 4 users, 3 items
     >>> model.score_users(torch.tensor([2])).argsort(descending=True).tolist()
     [[0, 1, 2]]
     """
@@ -103,34 +95,41 @@ class Blend:
     shares : dict of str to float
     n_users, n_items : int
     trained_users, trained_items : Tensor of bool, shape (n_users,) and (n_items,)
-        True where it is for every model. Only if every model says so.
+        True where every model was trained; one that does not say so is taken at its word.
+    user_fingerprint, item_fingerprint : str or None
+        Of the vocabularies that the models know.
 
     Raises
     ------
     ValueError
-        If there is no model, the sizes of two differ, or the shares are not one finite number
-        of at least 0 for each model, with one above 0.
+        If there is no model, one does not say its sizes (is it fitted?), the sizes or the
+        vocabularies of two differ, or the shares are not one finite number of at least 0 for
+        each model, with one above 0.
     """
 
-    n_users: int
-    n_items: int
-    trained_users: Tensor
-    trained_items: Tensor
-
     def __init__(
-        self, models: Mapping[str, Part], *, shares: Mapping[str, float] | None = None
+        self, models: Mapping[str, Recommender], *, shares: Mapping[str, float] | None = None
     ) -> None:
         self.models = dict(models)
         self.n_users, self.n_items = _common_size(self.models)
         self.shares = _checked_shares(self.models, shares)
-        parts = [model for model in self.models.values() if isinstance(model, _SaysTrained)]
-        if len(parts) == len(self.models):
-            self.trained_users = torch.stack([part.trained_users.cpu() for part in parts]).all(0)
-            self.trained_items = torch.stack([part.trained_items.cpu() for part in parts]).all(0)
+        self.trained_users, self.trained_items = self._trained()
+        self.user_fingerprint, self.item_fingerprint = _common_ids(self.models)
 
     def score_users(self, user_idx: Tensor) -> Tensor:
         """Score of every item, shape (batch, n_items), of users, shape (batch,)."""
-        return _summed(self.models, self.shares, user_idx, n_items=self.n_items)
+        total = torch.zeros(len(user_idx), self.n_items, device=self.device)
+        for name, share in self.shares.items():
+            if share > 0:
+                scores = scores_of(self.models[name], user_idx, n_items=self.n_items).to(total)
+                mean, deviation = _mean_and_deviation(scores)
+                total += share * (scores - mean) / deviation
+        return total
+
+    @property
+    def device(self) -> torch.device:
+        """Where scores are added: the device of the first model."""
+        return device_of(next(iter(self.models.values())))
 
     def settings(self) -> dict[str, Any]:
         """Arguments that build this model anew: ``models`` and ``shares``."""
@@ -139,7 +138,14 @@ class Blend:
     def __repr__(self) -> str:
         parts = ", ".join(f"{share:g} {name}" for name, share in self.shares.items())
         sizes = f"{self.n_users:,} users, {self.n_items:,} items"
-        return f"{type(self).__name__}({parts}; {sizes})"
+        return f"{type(self).__name__}({parts}): {sizes}"
+
+    def _trained(self) -> tuple[Tensor, Tensor]:
+        """Users and items that every model was trained on."""
+        size = {"n_users": self.n_users, "n_items": self.n_items}
+        rows = [trained_rows(model, **size) for model in self.models.values()]
+        users, items = zip(*rows, strict=True)
+        return torch.stack(users).all(dim=0), torch.stack(items).all(dim=0)
 
 
 class FoldingBlend(Blend):
@@ -152,7 +158,7 @@ class FoldingBlend(Blend):
     """
 
     def __init__(
-        self, models: Mapping[str, Part], *, shares: Mapping[str, float] | None = None
+        self, models: Mapping[str, Recommender], *, shares: Mapping[str, float] | None = None
     ) -> None:
         super().__init__(models, shares=shares)
         self._folding = {
@@ -160,7 +166,7 @@ class FoldingBlend(Blend):
         }
         _require_all(self._folding, self.models, "fold in")
 
-    def fold_in(self, interactions: Positives) -> FoldedBlend:
+    def fold_in(self, interactions: Positives) -> Blend:
         """Recommender for users from their positives, without training.
 
         Parameters
@@ -170,8 +176,8 @@ class FoldingBlend(Blend):
 
         Returns
         -------
-        FoldedBlend
-            Whose user k is user k of ``interactions``.
+        Blend
+            Of what each model made of them; user k is user k of ``interactions``.
 
         Raises
         ------
@@ -179,7 +185,7 @@ class FoldingBlend(Blend):
             If it has another number of items.
         """
         folded = {name: model.fold_in(interactions) for name, model in self._folding.items()}
-        return FoldedBlend(folded, shares=self.shares, n_items=self.n_items)
+        return Blend(folded, shares=self.shares)
 
 
 class ExplainingBlend(FoldingBlend):
@@ -192,7 +198,7 @@ class ExplainingBlend(FoldingBlend):
     """
 
     def __init__(
-        self, models: Mapping[str, Part], *, shares: Mapping[str, float] | None = None
+        self, models: Mapping[str, Recommender], *, shares: Mapping[str, float] | None = None
     ) -> None:
         super().__init__(models, shares=shares)
         self._explaining = {
@@ -232,27 +238,6 @@ class ExplainingBlend(FoldingBlend):
         return parts
 
 
-class FoldedBlend:
-    """Recommender for users whom the models of a blend have taken in.
-
-    Parameters
-    ----------
-    models : mapping of str to Recommender
-        What each model made of the users.
-    shares : mapping of str to float
-    n_items : int
-    """
-
-    def __init__(
-        self, models: Mapping[str, Recommender], *, shares: Mapping[str, float], n_items: int
-    ) -> None:
-        self.models, self.shares, self.n_items = dict(models), dict(shares), n_items
-
-    def score_users(self, user_idx: Tensor) -> Tensor:
-        """Score of every item, shape (batch, n_items), of users, shape (batch,)."""
-        return _summed(self.models, self.shares, user_idx, n_items=self.n_items)
-
-
 class ChosenShares(NamedTuple):
     """The best shares, and all that were tried.
 
@@ -272,7 +257,7 @@ class ChosenShares(NamedTuple):
 
 
 def choose_shares(
-    models: Mapping[str, Part], metric: Callable[[Blend], float], *, n_steps: int = 10
+    models: Mapping[str, Recommender], metric: Callable[[Blend], float], *, n_steps: int = 10
 ) -> ChosenShares:
     """The shares of a blend that validation rows like best, from a grid.
 
@@ -340,23 +325,6 @@ def _grid(n_models: int, n_steps: int) -> Iterator[list[float]]:
         yield [int(step) / n_steps for step in steps]
 
 
-def _summed(
-    models: Mapping[str, Recommender],
-    shares: Mapping[str, float],
-    user_idx: Tensor,
-    *,
-    n_items: int,
-) -> Tensor:
-    """Standardized scores, weighted and added, shape (batch, n_items)."""
-    total = torch.zeros(len(user_idx), n_items, device=user_idx.device)
-    for name, share in shares.items():
-        if share > 0:
-            scores = scores_of(models[name], user_idx, n_items=n_items).to(total)
-            mean, deviation = _mean_and_deviation(scores)
-            total += share * (scores - mean) / deviation
-    return total
-
-
 def _mean_and_deviation(scores: Tensor) -> tuple[Tensor, Tensor]:
     """Of each row, shape (batch, 1); the deviation of a constant row is infinite."""
     mean = scores.mean(dim=1, keepdim=True)
@@ -365,18 +333,37 @@ def _mean_and_deviation(scores: Tensor) -> tuple[Tensor, Tensor]:
     return mean, deviation.masked_fill(constant, torch.inf)
 
 
-def _common_size(models: Mapping[str, Part]) -> tuple[int, int]:
+def _common_size(models: Mapping[str, Recommender]) -> tuple[int, int]:
     """Users and items of all models."""
     if not models:
         raise ValueError("at least one model is needed, got none")
-    sizes = {name: (model.n_users, model.n_items) for name, model in models.items()}
+    sized = {name: model for name, model in models.items() if isinstance(model, HasSizes)}
+    if len(sized) < len(models):
+        silent = [name for name in models if name not in sized]
+        raise ValueError(f"models must say n_users and n_items, {silent} do not: are they fitted?")
+    sizes = {name: (model.n_users, model.n_items) for name, model in sized.items()}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"models must have the same numbers of users and items, got {sizes}")
     return next(iter(sizes.values()))
 
 
+def _common_ids(models: Mapping[str, Recommender]) -> tuple[str | None, str | None]:
+    """Fingerprints of the vocabularies of users and items, as far as a model knows them."""
+    knowing = [model for model in models.values() if isinstance(model, KnowsIds)]
+    sides = (
+        {model.user_fingerprint for model in knowing} - {None},
+        {model.item_fingerprint for model in knowing} - {None},
+    )
+    if any(len(side) > 1 for side in sides):
+        raise ValueError(
+            "models were trained with different vocabularies: train all on the same interactions"
+        )
+    user, item = (next(iter(side), None) for side in sides)
+    return user, item
+
+
 def _checked_shares(
-    models: Mapping[str, Part], shares: Mapping[str, float] | None
+    models: Mapping[str, Recommender], shares: Mapping[str, float] | None
 ) -> dict[str, float]:
     """A share for each model, in the order of the models."""
     if shares is None:
@@ -389,7 +376,7 @@ def _checked_shares(
     return dict(zip(models, values, strict=True))
 
 
-def _require_all(able: Mapping[str, object], models: Mapping[str, Part], what: str) -> None:
+def _require_all(able: Mapping[str, object], models: Mapping[str, Recommender], what: str) -> None:
     """Refuse a class that promises more than its models can do."""
     unable = [name for name in models if name not in able]
     if unable:

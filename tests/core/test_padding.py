@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nbhelpers.core import padding
-from nbhelpers.core.padding import padded_blocks
+from nbhelpers.core.padding import padded_blocks, padded_positions
 
 # Rows of 2, 0, 3 and 1 columns among five.
 INDPTR, INDICES = np.array([0, 2, 2, 5, 6]), np.array([1, 4, 0, 2, 3, 4], dtype=np.int32)
@@ -32,6 +32,13 @@ def test_blocks_are_as_large_as_their_first_row_allows(monkeypatch, at_once, siz
         for row, own in zip(rows, columns, strict=True)
     }
     assert real == ROWS
+
+
+def test_positions_lead_to_whatever_belongs_to_the_columns():
+    ((rows, positions),) = padded_positions(INDPTR, n_factors=2)
+    assert rows.tolist() == [2, 0, 3, 1]
+    weights = np.array([10, 14, 20, 22, 23, 34, -1])  # the last one pads
+    assert weights[positions].tolist() == [[20, 22, 23], [10, 14, -1], [34, -1, -1], [-1, -1, -1]]
 
 
 def test_no_rows_make_no_block():

@@ -448,8 +448,8 @@ def test_settings_build_an_equal_model(model, weighted, start):
 def test_repr_shows_settings_and_sizes(positives):
     model = IALS(4, reg=0.5)
     assert repr(model).startswith("IALS(n_factors=4, unobserved_weight=0.2, reg=0.5, ")
-    assert repr(model).endswith("; not fitted)")
-    assert repr(model.fit(positives)).endswith("; 30 users, 20 items)")
+    assert repr(model).endswith("): not fitted")
+    assert repr(model.fit(positives)).endswith("): 30 users, 20 items")
 
 
 def test_random_start_is_so_small_that_first_scores_are_near_0():

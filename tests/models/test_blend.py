@@ -8,6 +8,7 @@ import torch
 
 from nbhelpers.core.recommender import Explains, FoldsIn
 from nbhelpers.data.interactions import Interactions
+from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.models.als import ALS, IALS
 from nbhelpers.models.blend import Blend, ExplainingBlend, FoldingBlend, blend, choose_shares
 
@@ -198,10 +199,33 @@ def test_trained_is_who_is_trained_in_every_model():
     assert model.trained_items.tolist() == [False, True]
 
 
-def test_where_a_model_does_not_say_who_is_trained_the_blend_does_not_either():
-    knowing = Trained([[1.0, 2.0]] * 2, users=[True, True], items=[True, True])
+def test_a_model_that_does_not_say_who_is_trained_is_taken_at_its_word():
+    knowing = Trained([[1.0, 2.0]] * 2, users=[True, False], items=[True, True])
     model = Blend({"knowing": knowing, "fixed": Fixed([[1.0, 2.0]] * 2)})
-    assert not hasattr(model, "trained_users")
+    assert model.trained_users.tolist() == [True, False]
+
+
+def with_ids(users):
+    pairs = {"user_idx": [0, 1], "item_idx": [0, 1]}
+    ids = {"users": Vocabulary(users), "items": Vocabulary(["x", "y"])}
+    return ALS(2, generator=torch.Generator().manual_seed(0)).fit(Interactions(**pairs, **ids))
+
+
+def test_vocabularies_are_those_that_a_model_knows():
+    known, unknown = with_ids(["a", "b"]), Fixed([[1.0, 2.0]] * 2)
+    model = Blend({"unknown": unknown, "known": known})
+    assert model.user_fingerprint == known.user_fingerprint
+    assert model.item_fingerprint == known.item_fingerprint
+
+
+def test_models_of_different_vocabularies_are_refused():
+    with pytest.raises(ValueError, match="different vocabularies: train all on the same"):
+        Blend({"one": with_ids(["a", "b"]), "two": with_ids(["b", "c"])})
+
+
+def test_a_model_that_is_not_fitted_is_refused(parts):
+    with pytest.raises(ValueError, match=r"say n_users and n_items, \['raw'\] do not: are they"):
+        Blend(parts | {"raw": IALS(2)})
 
 
 def test_settings_build_an_equal_model(parts):
@@ -212,7 +236,7 @@ def test_settings_build_an_equal_model(parts):
 
 def test_repr_shows_shares_and_sizes(parts):
     model = blend(parts, shares={"ALS": 0.25, "IALS": 0.75})
-    assert repr(model) == "ExplainingBlend(0.25 ALS, 0.75 IALS; 5 users, 4 items)"
+    assert repr(model) == "ExplainingBlend(0.25 ALS, 0.75 IALS): 5 users, 4 items"
 
 
 def test_no_model_is_refused():

@@ -13,7 +13,7 @@ from nbhelpers.models.als import ALS, IALS
 from nbhelpers.models.baselines import Popularity
 from nbhelpers.models.item_item import EASE, ItemKNN
 from nbhelpers.models.matrix_factorization import MatrixFactorization
-from nbhelpers.models.ncf import GMF
+from nbhelpers.models.ncf import MLP
 from nbhelpers.serving.explain import explain, explain_by_removal
 from nbhelpers.serving.fold_in import fold_in_users
 from nbhelpers.serving.ridge import Ridge
@@ -195,7 +195,7 @@ def test_removal_needs_something_to_keep():
     ("model", "message"),
     [
         (Popularity().fit(TRAIN), "Popularity folds in new users and has no explain"),
-        (GMF(N_USERS, N_ITEMS, 3), "GMF cannot fold in new users"),
+        (MLP(N_USERS, N_ITEMS, 3), "MLP cannot fold in new users"),
     ],
     ids=["folds in", "does not"],
 )
