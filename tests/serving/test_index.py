@@ -7,7 +7,7 @@ import torch
 from nbhelpers.core.topk import top_k
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.models.matrix_factorization import MatrixFactorization
-from nbhelpers.models.ncf import GMF
+from nbhelpers.models.ncf import MLP
 from nbhelpers.serving.approximate_index import ApproximateIndex
 from nbhelpers.serving.index import (
     ExactIndex,
@@ -283,7 +283,7 @@ def test_vectors_of_a_model_come_without_dropout_and_its_mode_stays():
     assert vector_table(model, "user").shape == (4, 65)
 
 
-@pytest.mark.parametrize("source", [GMF(4, 12, 3), [[1.0]]])
+@pytest.mark.parametrize("source", [MLP(4, 12, 3), [[1.0]]])
 def test_what_has_no_vectors_is_refused(source):
     with pytest.raises(ValueError, match=f"user_vectors, .* got {type(source).__name__}"):
         ExactIndex(source)
