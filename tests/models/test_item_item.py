@@ -138,3 +138,76 @@ def test_settings_out_of_range_are_refused():
         ItemKNN(n_neighbors=5, shrinkage=-1)
     with pytest.raises(ValueError, match="reg must be above 0, got 0"):
         EASE(reg=0)
+
+
+def test_items_without_a_common_user_are_not_stored_as_neighbors(few):
+    similarity = ItemKNN(n_neighbors=4).fit(few).similarity
+    assert similarity.nnz == 6, "A, B and C have each other; nobody has D"
+    assert (similarity.data > 0).all()
+
+
+def test_no_more_item_pairs_are_compared_at_a_time_than_fit(many, monkeypatch):
+    monkeypatch.setattr(item_item, "CHUNK_SIZE", 4 * 15 + 7)
+    compared, neighbors = [], ItemKNN._neighbors
+
+    def recorded(self, by_item, rows):
+        compared.append(range(15)[rows])
+        return neighbors(self, by_item, rows)
+
+    monkeypatch.setattr(ItemKNN, "_neighbors", recorded)
+    ItemKNN(n_neighbors=4).fit(many)
+    assert compared == [range(0, 4), range(4, 8), range(8, 12), range(12, 15)]
+
+
+def test_a_catalog_larger_than_a_block_is_compared_item_by_item(few, monkeypatch):
+    whole = ItemKNN(n_neighbors=4).fit(few).similarity.toarray()
+    monkeypatch.setattr(item_item, "CHUNK_SIZE", 3)  # of four items
+    np.testing.assert_allclose(ItemKNN(n_neighbors=4).fit(few).similarity.toarray(), whole)
+
+
+@pytest.mark.parametrize("model", [ItemKNN(n_neighbors=2, shrinkage=0.3), EASE(reg=2.0)])
+def test_users_folded_in_get_the_scores_of_training(model, few):
+    everybody = torch.arange(5)
+    folded = model.fit(few).fold_in(few)
+    torch.testing.assert_close(folded.score_users(everybody), model.score_users(everybody))
+
+
+@pytest.mark.parametrize("model", [ItemKNN(n_neighbors=2, shrinkage=0.3), EASE(reg=2.0)])
+def test_parts_of_the_positives_add_up_to_the_score(model, few):
+    own = Interactions([0, 0, 1], [0, 2, 3], n_users=2, n_items=4)  # the parts are those of row 0
+    folded = model.fit(few).fold_in(own).score_users(torch.tensor([0]))[0]
+    for item in range(4):
+        parts = model.explain(item, own)
+        assert parts.shape == (2,)
+        torch.testing.assert_close(parts.sum(), folded[item])
+
+
+def test_a_part_is_the_weight_or_similarity_of_the_pair(few):
+    own = Interactions([0, 0], [0, 2], n_users=1, n_items=4)
+    ease, knn = EASE(reg=2.0).fit(few), ItemKNN(n_neighbors=4).fit(few)
+    np.testing.assert_allclose(ease.explain(1, own), ease.item_weights[[0, 2], 1])
+    np.testing.assert_allclose(knn.explain(1, own), knn.similarity.toarray()[1, [0, 2]])
+
+
+@pytest.mark.parametrize("ask", ["fold_in", "explain"])
+@pytest.mark.parametrize("model", [ItemKNN(n_neighbors=2), EASE(reg=2.0)])
+def test_interactions_of_another_catalog_are_refused(model, ask, few):
+    other = Interactions([0], [0], n_users=1, n_items=6)
+    given = (0, other) if ask == "explain" else (other,)
+    with pytest.raises(ValueError, match="4 items were trained on, got 6"):
+        getattr(model.fit(few), ask)(*given)
+
+
+@pytest.mark.parametrize("kind", [ItemKNN, EASE])
+def test_a_model_that_is_not_fitted_says_so(kind, few):
+    assert repr(kind()).endswith(": not fitted")
+    with pytest.raises(ValueError, match="not fitted: call fit first"):
+        kind().fold_in(few)
+    with pytest.raises(ValueError, match=r"is it fitted.*call fit first"):
+        kind().score_users(torch.tensor([0]))
+
+
+def test_who_was_trained_on_is_remembered(few):
+    model = EASE(reg=2.0).fit(few)
+    assert model.trained_users.tolist() == [True, True, True, True, False]
+    assert model.trained_items.tolist() == [True, True, True, False]

@@ -87,7 +87,7 @@ class Dropped(Own):
         self.widths = widths
 
 
-def test_scores_after_loading_are_equal_to_the_last_bit(model, folder):
+def test_scores_after_loading_are_those_before(model, folder):
     assert torch.equal(scores(folder), model.score_users(EVERYONE))
 
 
