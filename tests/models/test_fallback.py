@@ -56,6 +56,12 @@ def test_items_that_the_main_model_does_not_know_come_last_in_the_order_of_the_f
     assert scores[:, :3].tolist() == [[3.0, 1.0, 2.0], [-7.0, -5.0, -6.0]], "those it knows stay"
 
 
+def test_they_come_below_the_worst_of_the_others_and_not_only_below_the_best(main, fallback):
+    main.scores[0, 1] = -100.0
+    scores = WithFallback(main, fallback).score_users(torch.tensor([0]))
+    assert ranked(scores) == [[0, 2, 1, 4, 3]]
+
+
 def test_users_of_both_kinds_may_come_together_in_any_order(main, fallback):
     model = WithFallback(main, fallback)
     together = model.score_users(torch.tensor([2, 0, 2, 1]))

@@ -297,6 +297,13 @@ def test_a_user_twice_and_a_user_who_has_seen_nothing_share_a_block():
     assert found.tolist() == [[0, -1], [0, 1], [0, -1], [1, 2]]
 
 
+def test_users_who_have_seen_nothing_get_the_best_of_all():
+    seen = Interactions([0], [1], n_users=2, n_items=3)
+    queries, user_idx = torch.tensor([[3.0, 2.0, 1.0]]), torch.tensor([1])
+    found = search_unseen(ExactIndex(torch.eye(3)), queries, 2, user_idx=user_idx, seen=seen)[1]
+    assert found.tolist() == [[0, 1]]
+
+
 def test_a_user_who_is_not_in_seen_is_refused():
     seen = Interactions([0], [0], n_users=2, n_items=3)
     with pytest.raises(ValueError, match="user_idx must lie between 0 and 1, got 1 outside"):
