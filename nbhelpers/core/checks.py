@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def checked_indices(values: ArrayLike | Tensor, *, name: str, size: int) -> NDArray[np.int64]:
@@ -57,7 +60,7 @@ def integer_array(values: ArrayLike | Tensor, *, name: str) -> NDArray[np.int64]
     ValueError
         If the dtype is no integer (missing values make floats), or there is not one axis.
     """
-    array = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
+    array = np.asarray(off_torch(values))
     if array.dtype.kind not in "iu":
         n_missing = int(pd.isna(array).sum())
         cure = f"{n_missing:,} are missing: drop or repair them" if n_missing else "convert them"
@@ -151,8 +154,7 @@ def number_array(values: ArrayLike | Tensor, *, name: str) -> NDArray[Any]:
     ValueError
         If they are no numbers, or do not have one axis.
     """
-    if isinstance(values, Tensor):
-        values = values.detach().cpu().numpy()
+    values = off_torch(values)
     if isinstance(getattr(values, "dtype", None), pd.api.extensions.ExtensionDtype):
         values = _without_extension(pd.Series(values))
     array = np.asarray(values)
@@ -162,6 +164,18 @@ def number_array(values: ArrayLike | Tensor, *, name: str) -> NDArray[Any]:
     if array.ndim != 1:
         raise ValueError(f"{name} must have one axis, got shape {array.shape}")
     return array
+
+
+def off_torch(values: Any) -> Any:
+    """Values of a tensor as an array; anything else as it is.
+
+    Reading a file of ratings needs no torch, whose import takes seconds: who has a tensor at hand
+    has imported it.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(values, torch.Tensor):
+        return values
+    return values.detach().cpu().numpy()
 
 
 def first_of(values: Any) -> str:

@@ -10,9 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from torch import Tensor
 
-from nbhelpers.core.checks import first_of
+from nbhelpers.core.checks import first_of, off_torch
 
 FLOAT_LIMIT = 2**53  # from here on one float stands for several whole numbers
 _NO_UNICODE = "an id holds text that is no Unicode: repair it first"
@@ -156,8 +155,7 @@ def is_text(ids: pd.Index[Any]) -> bool:
 
 def _series(ids: Iterable[Any]) -> pd.Series[Any]:
     """Any collection of ids as one column."""
-    if isinstance(ids, Tensor):
-        ids = ids.detach().cpu().numpy()
+    ids = off_torch(ids)
     if isinstance(ids, str | bytes | pd.DataFrame) or not isinstance(ids, Iterable):
         raise ValueError(f"ids must be a flat collection, got {type(ids).__name__}")
     if isinstance(ids, np.ndarray) and ids.ndim != 1:

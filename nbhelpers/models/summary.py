@@ -34,7 +34,7 @@ def summary(model: HasState) -> pd.DataFrame:
     Examples
     --------
     >>> from nbhelpers.models.ncf import GMF
-    >>> summary(GMF(943, 1682, n_factors=8))
+    >>> summary(GMF(943, 1682, n_factors=8))  # doctest: +NORMALIZE_WHITESPACE
                               type      shape  parameters trainable
     user_factors.weight  Embedding   (943, 8)        7544       yes
     item_factors.weight  Embedding  (1682, 8)       13456       yes

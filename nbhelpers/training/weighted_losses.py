@@ -31,6 +31,7 @@ def mse_loss(pred: Tensor, target: Tensor, *, weights: Tensor | None = None) -> 
 
     Examples
     --------
+    >>> import torch
     >>> mse_loss(torch.tensor([3.0, 5.0]), torch.tensor([4.0, 3.0]))  # errors 1 and 4
     tensor(2.5000)
     >>> mse_loss(
@@ -59,6 +60,7 @@ def with_weights(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     Examples
     --------
+    >>> import torch
     >>> loss = with_weights(functional.l1_loss)
     >>> loss(torch.tensor([1.0, 2.0]), torch.zeros(2), weights=torch.tensor([3.0, 1.0]))
     tensor(1.2500)
