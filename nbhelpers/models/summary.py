@@ -40,8 +40,8 @@ def summary(model: HasState) -> pd.DataFrame:
     item_factors.weight  Embedding  (1682, 8)       13456       yes
     output.weight           Linear     (1, 8)           8       yes
     output.bias             Linear       (1,)           1       yes
-    total                                           21009
-    trainable                                       21009
+    total                        -          -       21009         -
+    trainable                    -          -       21009         -
     """
     if isinstance(model, nn.Module):
         rows = [
@@ -54,7 +54,7 @@ def summary(model: HasState) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=COLUMNS).set_index("layer").rename_axis(None)
     n_all, n_trained = frame.parameters.sum(), frame.parameters[frame.trainable].sum()
     frame["trainable"] = frame.trainable.map({True: "yes", False: "no"})
-    totals = {"type": "", "shape": "", "parameters": [n_all, n_trained], "trainable": ""}
+    totals = {"type": "-", "shape": "-", "parameters": [n_all, n_trained], "trainable": "-"}
     return pd.concat([frame, pd.DataFrame(totals, index=["total", "trainable"])])
 
 
