@@ -174,22 +174,17 @@ def positions_in(which: ArrayLike | Tensor, *, n: int) -> NDArray[np.int64]:
     return positions
 
 
-def subset_of_users(
-    rows: NDArray[np.int64], users: Vocabulary | None, metadata: pd.DataFrame | None
-) -> tuple[Vocabulary | None, pd.DataFrame | None]:
-    """Vocabulary and metadata of some users, whose order must be that of the vocabulary.
+def subset_of_users(rows: NDArray[np.int64], users: Vocabulary | None) -> Vocabulary | None:
+    """Vocabulary of some users, whose order must be that of the vocabulary.
 
     Parameters
     ----------
     rows : ndarray of int64, shape (n,)
     users : Vocabulary, optional
-    metadata : DataFrame, optional
-        Row k describes user k.
 
     Returns
     -------
-    users : Vocabulary or None
-    metadata : DataFrame or None
+    Vocabulary or None
 
     Raises
     ------
@@ -199,13 +194,13 @@ def subset_of_users(
     if not len(rows):
         raise ValueError("user_idx must name at least one user, got none")
     if users is None:
-        return None, None
+        return None
     if (np.diff(rows) <= 0).any():
         raise ValueError(
             "user_idx must be ascending, each user once, since these users have ids and a "
             "vocabulary is sorted: sort user_idx first"
         )
-    return Vocabulary(users.ids[rows]), None if metadata is None else metadata.iloc[rows]
+    return Vocabulary(users.ids[rows])
 
 
 def aligned(

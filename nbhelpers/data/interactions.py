@@ -386,18 +386,17 @@ class Interactions(SparseRows):
         1         1         0
         """
         rows = checked_indices(user_idx, name="user_idx", size=self.n_users)
-        users, metadata = subset_of_users(rows, self.users, self._user_metadata)
         positions = positions_of_rows(self.indptr, rows)
         return Interactions(
             np.repeat(np.arange(len(rows)), self.user_counts[rows]),
             self.indices[positions],
             n_users=len(rows),
             n_items=self.n_items,
-            users=users,
+            users=subset_of_users(rows, self.users),
             items=self.items,
             weights=None if self.weights is None else self.weights[positions],
             timestamps=None if self.timestamps is None else self.timestamps[positions],
-            user_metadata=metadata,
+            user_metadata=self._user_metadata,
             item_metadata=self._item_metadata,
         )
 
