@@ -61,7 +61,7 @@ class DeviceRows:
         user_idx, item_idx : Tensor of int64, shape (n,)
         """
         after = torch.searchsorted(self.indptr, positions.long(), right=True)
-        return after - 1, self.indices[positions].long()
+        return after - 1, self.indices.index_select(0, positions).long()
 
     def n_absent(self, user_idx: Tensor) -> Tensor:
         """How many items each user does not have, of the shape of ``user_idx``."""
@@ -93,10 +93,7 @@ class DeviceRows:
         -------
         Tensor of bool, shape (batch, n_items)
         """
-        cells, _ = self._cells(user_idx)
-        return self._table(
-            len(user_idx), cells, torch.ones((), dtype=torch.bool, device=self.device)
-        )
+        return self._ones(user_idx, torch.bool)
 
     def dense_weights(self, user_idx: Tensor) -> Tensor:
         """Rows of the matrix: the weight of each positive, 1 without weights, and 0 elsewhere.
@@ -109,10 +106,24 @@ class DeviceRows:
         -------
         Tensor of float32, shape (batch, n_items)
         """
+        if self.weights is None:
+            return self._ones(user_idx, torch.float32)
         cells, positions = self._cells(user_idx)
-        one = torch.ones((), device=self.device)
-        values = one if self.weights is None else self.weights[positions]
-        return self._table(len(user_idx), cells, values)
+        values = self.weights.index_select(0, positions.flatten())
+        flat = self._blank(len(user_idx), torch.float32)
+        return self._table(flat.scatter_(0, cells.flatten(), values))
+
+    def _ones(self, user_idx: Tensor, dtype: torch.dtype) -> Tensor:
+        cells, _ = self._cells(user_idx)
+        flat = self._blank(len(user_idx), dtype)
+        return self._table(flat.index_fill_(0, cells.flatten(), 1))
+
+    def _blank(self, n_rows: int, dtype: torch.dtype) -> Tensor:
+        """Zeros for all cells of some users, and one cell more for what fills rows up."""
+        return torch.zeros(n_rows * self.n_items + 1, dtype=dtype, device=self.device)
+
+    def _table(self, flat: Tensor) -> Tensor:
+        return flat[:-1].view(-1, self.n_items)
 
     def _counts(self, user_idx: Tensor) -> Tensor:
         return self.indptr[user_idx + 1] - self.indptr[user_idx]
@@ -140,13 +151,6 @@ class DeviceRows:
         row = torch.arange(len(user_idx), device=self.device).unsqueeze(1)
         cells = row * self.n_items + self.indices[positions]
         return cells.where(real, len(user_idx) * self.n_items), positions
-
-    def _table(self, n_rows: int, cells: Tensor, values: Tensor) -> Tensor:
-        """Zeros, with values in some cells: shape (n_rows, n_items)."""
-        size = n_rows * self.n_items
-        flat = torch.zeros(size + 1, dtype=values.dtype, device=self.device)
-        flat[cells] = values
-        return flat[:size].view(n_rows, self.n_items)
 
     @cached_property
     def _gaps(self) -> Tensor:

@@ -206,7 +206,7 @@ def _shuffled(n: int, generator: torch.Generator) -> Tensor:
 
 def _weights(rows: DeviceRows, positions: Tensor) -> tuple[Tensor, ...]:
     """Weights of the pairs as the last part of a batch; nothing where there are none."""
-    return () if rows.weights is None else (rows.weights[positions],)
+    return () if rows.weights is None else (rows.weights.index_select(0, positions),)
 
 
 def _require_batches(interactions: Interactions, batch_size: int) -> None:

@@ -47,12 +47,13 @@ def vocabularies(frames: Iterable[pd.DataFrame]) -> tuple[Vocabulary, Vocabulary
     ValueError
         If there is no row, a column or an id is missing, or ids are numbers here and text there.
     """
-    seen: dict[str, set[Any]] = {"user_id": set(), "item_id": set()}
+    # dicts keep the order in which ids come, so that a message names the same ones each time
+    seen: dict[str, dict[Any, None]] = {"user_id": {}, "item_id": {}}
     for number, frame in enumerate(_several(frames), start=1):
         for name, ids in seen.items():
             if name not in frame.columns:
                 raise ValueError(f"frame {number}: {name} is required, got {list(frame.columns)}")
-            ids.update(frame[name].unique().tolist())
+            ids.update(dict.fromkeys(frame[name].unique().tolist()))
     if not all(seen.values()):
         raise ValueError("the frames hold no row: a stream can be read once, make it anew")
     return _vocabulary("user_id", seen["user_id"]), _vocabulary("item_id", seen["item_id"])
@@ -135,9 +136,9 @@ def _several(frames: Iterable[pd.DataFrame] | pd.DataFrame) -> Iterable[pd.DataF
     return frames
 
 
-def _vocabulary(name: str, ids: set[Any]) -> Vocabulary:
+def _vocabulary(name: str, ids: dict[Any, None]) -> Vocabulary:
     try:
-        return Vocabulary(ids)
+        return Vocabulary(list(ids))
     except ValueError as error:
         raise ValueError(
             f"{name} in all frames: {error}. A file is read with one type by "

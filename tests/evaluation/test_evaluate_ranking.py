@@ -338,6 +338,15 @@ def test_repeated_candidates_are_ranked_once_if_ignored():
         evaluate_sampled(model, held_out, candidates, repeats="once")
 
 
+def test_of_a_repeated_positive_the_first_is_ranked_in_long_rows_too():
+    held_out = Interactions([0], [1], n_users=1, n_items=5)
+    candidates = torch.tensor([[1, *[1, 4, 0] * 30]])
+    model = Table(torch.tensor([[0.1, 0.5, 0.2, 0.9, 0.7]]))
+    found = evaluate_sampled(model, held_out, candidates, k=10, repeats="ignore")
+    assert found.per_user["rank"].tolist() == [2]
+    assert found.lists.tolist() == [[4, 1, 0, *[-1] * 7]]
+
+
 def test_ignoring_repeats_changes_nothing_where_there_are_none(parts, scores):
     single = one_each(parts[1])
     plain = evaluate_sampled(Table(scores), *single)
@@ -365,6 +374,8 @@ def test_users_without_a_seen_item_are_counted(parts, scores):
     seen, held_out = parts
     found = evaluate_ranking(Table(scores), held_out, seen=seen)
     assert found.n_cold == 1  # user 5
+    nobody_else = evaluate_ranking(Table(scores), parts[1], seen=NOTHING)
+    assert nobody_else.n_cold == 28  # the two users without a held-out positive do not count
     assert "2 without a held-out positive left out, 1 without a seen item" in repr(found)
     assert evaluate_unmasked(Table(scores), held_out).n_cold is None
 

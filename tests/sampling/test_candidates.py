@@ -7,6 +7,7 @@ from scipy.stats import chisquare
 
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.sampling.candidates import evaluation_candidates
+from tests.fake_gpu import DEVICE, FakeGenerator, fake_gpu
 
 
 def seeded(seed=0):
@@ -86,3 +87,22 @@ def test_nothing_held_out_is_refused(seen):
 def test_no_negatives_are_refused(held_out, seen):
     with pytest.raises(ValueError, match="n_negatives must be at least 1, got 0"):
         evaluation_candidates(held_out, seen=seen, n_negatives=0, generator=seeded())
+
+
+def test_weights_make_no_difference(held_out, seen):
+    user_idx, item_idx = held_out.pairs()
+    graded = Interactions(user_idx, item_idx, n_users=4, n_items=8, weights=[5, 1, 3])
+    plain, same = (
+        evaluation_candidates(part, seen=seen, n_negatives=3, generator=seeded())
+        for part in (held_out, graded)
+    )
+    assert torch.equal(plain, same)
+
+
+def test_candidates_are_on_the_device_of_the_generator(held_out, seen):
+    with fake_gpu():
+        candidates = evaluation_candidates(
+            held_out, seen=seen, n_negatives=5, generator=FakeGenerator()
+        )
+        assert candidates.device == DEVICE
+        assert sorted(candidates.tolist()[0][1:]) == [0, 3, 5, 6, 7]

@@ -248,6 +248,15 @@ def test_avoiding_leaves_both_data_sets_alone(interactions):
     assert (len(interactions), len(held_out)) == (12, 2)
 
 
+def test_weights_and_times_have_no_part_in_what_a_user_has_chosen(interactions):
+    more = Interactions([3], [0], n_users=4, n_items=N_ITEMS, weights=[2.5], timestamps=[9])
+    for one, two in [(interactions, more), (more, interactions)]:
+        sampler = ExactNegatives(one, seen=two)
+        drawn = sampler(torch.tensor([3, 2]), n_negatives=50, generator=seeded())
+        assert drawn[0].unique().tolist() == [1, 2, 3, 4, 5, 6, 7]
+        assert drawn[1].unique().tolist() == [5]
+
+
 def test_the_function_draws_what_the_class_draws(interactions):
     user_idx = torch.tensor([0, 1, 2, 3])
     drawn = sample_negatives(interactions, user_idx, n_negatives=9, generator=seeded(5))
