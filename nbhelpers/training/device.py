@@ -40,7 +40,7 @@ def choose_device() -> torch.device:
     return torch.device(name)
 
 
-def device_of(model: nn.Module) -> torch.device:
+def parameter_device(model: nn.Module) -> torch.device:
     """Device of a model's parameters.
 
     Parameters

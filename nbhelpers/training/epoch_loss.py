@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -75,7 +76,7 @@ def require_finite(
         With the cause, and what to do about it.
     """
     weights = {name: weight.detach() for name, weight in model.named_parameters()}
-    if torch.tensor(loss).isfinite() and not _not_finite(weights):
+    if math.isfinite(loss) and not _not_finite(weights):
         return
     for name in _not_finite(data or {}):
         cause = f"the {name} holds values that are not finite; repair the data"

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nbhelpers.training.device import device_of
+from nbhelpers.core.recommender import device_of
 from nbhelpers.training.history import History
 from nbhelpers.training.loop import Callback, Recipe, Validate, name_of, train_epochs
 from nbhelpers.training.losses import logistic_loss

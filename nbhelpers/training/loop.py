@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from nbhelpers.core.checks import require_one
 from nbhelpers.core.recommender import evaluation_mode
-from nbhelpers.training.device import choose_device, device_of
+from nbhelpers.training.device import choose_device, parameter_device
 from nbhelpers.training.epoch_loss import MeanLoss, require_finite
 from nbhelpers.training.history import BestWeights, History, Mode
 from nbhelpers.training.optimizers import MakeOptimizer, Schedule, descend
@@ -140,7 +140,7 @@ def train_epochs(
     CheckpointError
         If the checkpoint is damaged or of another run.
     """
-    home = device_of(model)
+    home = parameter_device(model)
     device = choose_device() if recipe.device is None else torch.device(recipe.device)
     model.to(device).train()
     try:
@@ -167,15 +167,17 @@ class _Run:
         data: Mapping[str, Tensor],
     ) -> None:
         self.model, self.batches, self.batch_loss = model, batches, batch_loss
-        self.recipe, self.data, self.device = recipe, data, device_of(model)
+        self.recipe, self.data, self.device = recipe, data, parameter_device(model)
         self.optimizer = recipe.make_optimizer(model)
-        self.settings = _settings(model, batches, self.optimizer, recipe)
+        self.settings: dict[str, str] = {}
+        if recipe.checkpoint is not None:
+            self.settings = _settings(model, batches, self.optimizer, recipe)
         self.scheduler: LRScheduler | None = None
         if recipe.schedule is not None:
             self.scheduler = recipe.schedule(self.optimizer, recipe.n_epochs * len(batches))
         self.history = History(mode=recipe.mode, device=self.device)
         self.best = BestWeights(model, recipe.patience)
-        self.has_ended = False
+        self.is_first_step, self.has_ended = True, False
         self._restore()
 
     def to_the_end(self) -> None:
@@ -206,16 +208,18 @@ class _Run:
 
     def _pass(self) -> float:
         losses = MeanLoss()
-        is_first = not self.history.train_loss
         for batch in self.batches:
-            batch = tuple(tensor.to(self.device) for tensor in batch)
-            loss, size = self.batch_loss(self.model, batch)
-            if is_first:  # bad data or a bad loss should not cost an epoch
-                require_finite(self.model, loss.item(), data=self.data)
-                is_first = False
-            descend(loss, self.optimizer, self.scheduler)
-            losses.add(loss, size)
+            losses.add(*self._step(tuple(tensor.to(self.device) for tensor in batch)))
         return losses.mean()
+
+    def _step(self, batch: Batch) -> tuple[Tensor, int | Tensor]:
+        """Loss of a batch, before the weights move; the graph behind it is let go of."""
+        loss, size = self.batch_loss(self.model, batch)
+        if self.is_first_step:  # bad data or a bad loss should not cost an epoch
+            require_finite(self.model, loss.item(), data=self.data)
+            self.is_first_step = False
+        descend(loss, self.optimizer, self.scheduler)
+        return loss.detach(), size
 
     def _save(self) -> None:
         if self.recipe.checkpoint is not None:

@@ -31,13 +31,11 @@ def mse_loss(pred: Tensor, target: Tensor, *, weights: Tensor | None = None) -> 
 
     Examples
     --------
-    >>> import torch
-    >>> mse_loss(torch.tensor([3.0, 5.0]), torch.tensor([4.0, 3.0]))  # errors 1 and 4
-    tensor(2.5000)
-    >>> mse_loss(
-    ...     torch.tensor([3.0, 5.0]), torch.tensor([4.0, 3.0]), weights=torch.tensor([3.0, 1.0])
-    ... )
-    tensor(1.7500)
+    >>> pred, target = torch.tensor([3.0, 5.0]), torch.tensor([4.0, 3.0])  # squares 1 and 4
+    >>> mse_loss(pred, target).item()
+    2.5
+    >>> mse_loss(pred, target, weights=torch.tensor([3.0, 1.0])).item()
+    1.75
     """
     if weights is None:
         return functional.mse_loss(pred, target)
@@ -60,10 +58,9 @@ def with_weights(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     Examples
     --------
-    >>> import torch
     >>> loss = with_weights(functional.l1_loss)
-    >>> loss(torch.tensor([1.0, 2.0]), torch.zeros(2), weights=torch.tensor([3.0, 1.0]))
-    tensor(1.2500)
+    >>> loss(torch.tensor([1.0, 2.0]), torch.zeros(2), weights=torch.tensor([3.0, 1.0])).item()
+    1.25
     """
 
     def weighted(pred: Tensor, target: Tensor, *, weights: Tensor | None = None) -> Tensor:
