@@ -31,6 +31,7 @@ def mse_loss(pred: Tensor, target: Tensor, *, weights: Tensor | None = None) -> 
 
     Examples
     --------
+    >>> import torch
     >>> pred, target = torch.tensor([3.0, 5.0]), torch.tensor([4.0, 3.0])  # squares 1 and 4
     >>> mse_loss(pred, target).item()
     2.5
@@ -58,6 +59,7 @@ def with_weights(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     Examples
     --------
+    >>> import torch
     >>> loss = with_weights(functional.l1_loss)
     >>> loss(torch.tensor([1.0, 2.0]), torch.zeros(2), weights=torch.tensor([3.0, 1.0])).item()
     1.25
