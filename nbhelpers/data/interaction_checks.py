@@ -303,11 +303,11 @@ def _encoded(ids: pd.Series[Any], vocabulary: Vocabulary) -> NDArray[np.int64]:
     indices = vocabulary.encode(ids)
     unknown = indices == vocabulary.unknown
     if unknown.any():
-        strangers = pd.unique(ids[unknown])
+        unknown_ids = pd.unique(ids[unknown])
         raise KeyError(
-            f"{int(unknown.sum()):,} rows have an unknown {ids.name}, {len(strangers):,} different "
-            f"ids, e.g. {first_of(strangers)}: leave these rows out, or build the vocabulary "
-            f"from all ids that may come"
+            f"{int(unknown.sum()):,} rows have an unknown {ids.name}, {len(unknown_ids):,} "
+            f"different ids, e.g. {first_of(unknown_ids)}: leave these rows out, or build the "
+            f"vocabulary from all ids that may come"
         )
     return indices
 

@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from nbhelpers.core.coverage import require_same_catalog
 from nbhelpers.core.recommender import Recommender, device_of, evaluation_mode, score_blocks
 from nbhelpers.core.topk import checked_k, top_k
 from nbhelpers.data.device_rows import DeviceRows
@@ -139,8 +140,9 @@ def evaluate_ranking(
     Raises
     ------
     ValueError
-        If users or items differ, a held-out pair is also in ``seen``, nobody has a held-out
-        positive, there are no weights to grade by, or a score is not finite.
+        If users or items differ, also from those that the model was trained on, a held-out pair
+        is also in ``seen``, nobody has a held-out positive, there are no weights to grade by, or
+        a score is not finite.
 
     Examples
     --------
@@ -264,6 +266,7 @@ def evaluate_sampled(
     started = time.perf_counter()
     k = checked_k(k)
     everyone = _with_positives(held_out)
+    require_same_catalog(model, held_out)
     repeated = repeated_candidates(held_out, candidates, repeats=repeats)
     report = Report(len(candidates), k=k, width=min(k, candidates.shape[1]))
     blocks = score_blocks(model, everyone, n_items=held_out.n_items, chunk_size=chunk_size)
@@ -299,6 +302,7 @@ def _evaluate_catalog(
     started = time.perf_counter()
     k = checked_k(k)
     everyone = _with_positives(held_out)
+    require_same_catalog(model, held_out)
     require_gains(held_out, gains)
     report = Report(len(everyone), k=k, width=min(k, held_out.n_items))
     blocks = score_blocks(model, everyone, n_items=held_out.n_items, chunk_size=chunk_size)

@@ -84,10 +84,10 @@ class ALS(AlternatingLeastSquares):
 
     >>> plays = Interactions([0, 0, 1, 1, 2, 3], [0, 1, 0, 1, 0, 2], weights=[1, 1, 1, 1, 1, 8])
     >>> model = ALS(2, confidence="log", reg=0.1, generator=start).fit(plays)
-    >>> newcomer = Interactions([0], [0], n_users=1, n_items=3, weights=[2])
-    >>> model.fold_in(newcomer).score_users(torch.tensor([0])).argsort(descending=True).tolist()
+    >>> new_user = Interactions([0], [0], n_users=1, n_items=3, weights=[2])
+    >>> model.fold_in(new_user).score_users(torch.tensor([0])).argsort(descending=True).tolist()
     [[0, 1, 2]]
-    >>> model.explain(1, newcomer).shape  # one positive, one part
+    >>> model.explain(1, new_user).shape  # one positive, one part
     torch.Size([1])
     """
 

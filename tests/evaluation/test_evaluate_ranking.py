@@ -492,6 +492,27 @@ def test_other_users_items_or_settings_are_refused(parts, scores):
         evaluate_unmasked(Table(scores), held_out, chunk_size=0)
 
 
+class Fitted(Table):
+    """A model that remembers whom it was trained on."""
+
+    n_users, n_items, user_fingerprint = N_USERS, N_ITEMS, None
+
+    def __init__(self, scores, items):
+        super().__init__(scores)
+        self.item_fingerprint = items.fingerprint
+
+
+def test_a_model_of_other_ids_is_refused(scores):
+    users, items = Vocabulary(range(N_USERS)), Vocabulary(range(N_ITEMS))
+    held_out = Interactions([0, 1], [1, 2], users=users, items=items)
+    assert len(evaluate_unmasked(Fitted(scores, items), held_out).per_user) == 2
+    other = Fitted(scores, Vocabulary(range(1, N_ITEMS + 1)))
+    with pytest.raises(ValueError, match="was trained on other item ids"):
+        evaluate_unmasked(other, held_out)
+    with pytest.raises(ValueError, match="was trained on other item ids"):
+        evaluate_sampled(other, held_out, torch.tensor([[1, 3], [2, 3]]))
+
+
 def test_bad_candidates_are_refused(parts, scores):
     held_out, candidates = one_each(parts[1])
     cases = [
