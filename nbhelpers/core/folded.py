@@ -32,6 +32,12 @@ def sigmoid_range(score: Tensor, low: float, high: float) -> Tensor:
     ------
     ValueError
         If ``low`` is not below ``high``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> sigmoid_range(torch.tensor([-2.0, 0.0, 2.0]), 1.0, 5.0)
+    tensor([1.4768, 3.0000, 4.5232])
     """
     if low >= high:
         raise ValueError(f"low must be below high, got {low} and {high}")

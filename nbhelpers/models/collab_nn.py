@@ -37,6 +37,11 @@ def embedding_size(n_rows: int) -> int:
     References
     ----------
     fastai, ``emb_sz_rule``, https://docs.fast.ai/tabular.model.html
+
+    Examples
+    --------
+    >>> [embedding_size(n_rows) for n_rows in (10, 944, 1_000_000)]
+    [6, 74, 600]
     """
     if n_rows < 1:
         raise ValueError(f"n_rows must be at least 1, got {n_rows}")
@@ -69,6 +74,15 @@ class CollabNN(Model, nn.Module):
         Width of each hidden layer.
     y_range : (float, float), optional
         Range of the predicted rating in stars; ``None`` leaves the score unbounded.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = CollabNN(944, 1683, n_user_factors=74, n_item_factors=102)
+    >>> model(torch.tensor([1, 2, 3]), torch.tensor([10, 20, 30])).shape
+    torch.Size([3])
+    >>> model.score_users(torch.tensor([1, 2])).shape
+    torch.Size([2, 1683])
     """
 
     def __init__(
@@ -131,6 +145,15 @@ class PairInput(Wrapper, nn.Module):
     model : nn.Module
         Called as ``model(user_idx, item_idx)``; it stays reachable as ``.model``, with the
         ``state_dict`` that it has without this wrapper.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nbhelpers.models.dot_product import DotProduct
+    >>> model = PairInput(DotProduct(944, 1683, n_factors=5))
+    >>> pairs = torch.tensor([[1, 10], [2, 20], [3, 30]])  # a user and an item in each row
+    >>> model(pairs).shape
+    torch.Size([3])
     """
 
     def __init__(self, model: nn.Module) -> None:

@@ -24,6 +24,17 @@ class DotProduct(Model, nn.Module):
     embedding : callable, optional
         Makes a table from its number of rows and columns: ``small_embedding`` (an
         ``nn.Embedding``) or ``Embedding`` (a bare parameter).
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = DotProduct(2, 3, n_factors=2)
+    >>> model.user_factors.weight.data = torch.tensor([[1.0, 2.0], [0.0, 1.0]])
+    >>> model.item_factors.weight.data = torch.tensor([[3.0, 0.0], [1.0, 1.0], [0.0, 5.0]])
+    >>> model(torch.tensor([0, 1]), torch.tensor([1, 2])).tolist()
+    [3.0, 5.0]
+    >>> model.score_users(torch.tensor([0])).tolist()
+    [[3.0, 3.0, 10.0]]
     """
 
     def __init__(
@@ -72,6 +83,16 @@ class DotProductBias(DotProduct):
     Koren, Bell and Volinsky (2009), Matrix Factorization Techniques for Recommender Systems,
     eq. 4 (here without the mean: the range or the biases carry it),
     https://doi.org/10.1109/MC.2009.263
+
+    Examples
+    --------
+    >>> model = DotProductBias(944, 1683, n_factors=50, y_range=(0, 5.5))
+    >>> for name, table in model.named_parameters():
+    ...     print(name, tuple(table.shape))
+    user_factors.weight (944, 50)
+    item_factors.weight (1683, 50)
+    user_bias.weight (944, 1)
+    item_bias.weight (1683, 1)
     """
 
     def __init__(

@@ -14,6 +14,15 @@ class Embedding(nn.Module):
     Parameters
     ----------
     n_rows, n_columns : int
+
+    Examples
+    --------
+    >>> import torch
+    >>> table = Embedding(5, 3)
+    >>> table(torch.tensor([4, 0])).shape
+    torch.Size([2, 3])
+    >>> list(table.state_dict())
+    ['weight']
     """
 
     def __init__(self, n_rows: int, n_columns: int) -> None:
@@ -34,6 +43,12 @@ def small_embedding(n_rows: int, n_columns: int, *, sparse: bool = False) -> nn.
     sparse : bool
         As in ``nn.Embedding``: gradients that hold only the rows looked up. SparseAdam and SGD
         take them, Adam does not.
+
+    Examples
+    --------
+    >>> table = small_embedding(944, 50)
+    >>> table.weight.shape, round(table.weight.std().item(), 2)
+    (torch.Size([944, 50]), 0.01)
     """
     table = _Table(n_rows, n_columns, sparse=sparse)
     nn.init.normal_(table.weight, 0, 0.01)

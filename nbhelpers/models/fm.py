@@ -53,6 +53,15 @@ class FactorizationMachine(LightFM):
     ----------
     Rendle (2010), Factorization Machines, eq. 1, https://doi.org/10.1109/ICDM.2010.127. The
     score is a logit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = FactorizationMachine(2, 2, n_factors=1, item_features=torch.ones(2, 1))
+    >>> for numbers in model.parameters():
+    ...     _ = numbers.data.fill_(1.0)
+    >>> model(torch.tensor([0]), torch.tensor([1])).item()  # 4 biases, 3 pairs of features
+    7.0
     """
 
     def __init__(
@@ -121,6 +130,15 @@ class DeepFM(Model, nn.Module):
     ----------
     Guo et al. (2017), DeepFM, sec. 2.1, https://arxiv.org/abs/1703.04247. There a field has one
     feature of a row, and neurons drop out.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = DeepFM(4, 6, n_factors=8, item_features=torch.ones(6, 5), item_fields=[3, 2])
+    >>> model.layers[0].in_features  # 8 numbers for each of 4 fields: two ids, two kinds
+    32
+    >>> model.score_users(torch.tensor([0, 3])).shape
+    torch.Size([2, 6])
     """
 
     def __init__(

@@ -36,6 +36,12 @@ def genre_names(items: pd.DataFrame) -> list[str]:
     ------
     ValueError
         If there is no such column.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> genre_names(pd.DataFrame({"title": ["Heat"], "genre_Drama": [1], "genre_Action": [1]}))
+    ['Action', 'Drama']
     """
     names = [name for name in map(str, items.columns) if name.startswith(GENRE_PREFIX)]
     if not names:
@@ -63,6 +69,14 @@ def genre_bags(items: pd.DataFrame) -> Tensor:
     ------
     ValueError
         If there is no genre column, or one holds anything but 0 and 1.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> genre_bags(pd.DataFrame({"genre_Action": [1, 0], "genre_Drama": [1, 1]}))
+    tensor([[1, 2],
+            [2, 0],
+            [0, 0]])
     """
     flags = items[[GENRE_PREFIX + name for name in genre_names(items)]]
     odd = flags.columns[~flags.isin([0, 1]).all()]
@@ -148,6 +162,18 @@ class DotProductGenres(DotProductBias):
     ----------
     Kula (2015), Metadata Embeddings for User and Item Cold-start Recommendations, sec. 3.2
     (there always the sum), https://arxiv.org/abs/1507.08439
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import torch
+    >>> films = pd.DataFrame({"genre_Action": [1, 0], "genre_Drama": [1, 1]})
+    >>> genres, names = genre_bags(films), genre_names(films)
+    >>> model = DotProductGenres(944, 3, n_factors=5, genres=genres, genre_names=names)
+    >>> model.score_users(torch.tensor([1, 2])).shape
+    torch.Size([2, 3])
+    >>> model.genre_factors.frame().shape
+    (2, 5)
     """
 
     def __init__(
@@ -193,6 +219,16 @@ class CollabNNGenres(CollabNN):
     n_genre_factors : int
     genres, genre_names, pooling
         As for ``GenreBag``; ``genres`` has ``n_items`` rows.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> films = pd.DataFrame({"genre_Action": [1, 0], "genre_Drama": [1, 1]})
+    >>> genres, names = genre_bags(films), genre_names(films)
+    >>> widths = {"n_user_factors": 20, "n_item_factors": 10, "n_genre_factors": 4}
+    >>> model = CollabNNGenres(944, 3, **widths, genres=genres, genre_names=names)
+    >>> model.layers[0].in_features
+    34
     """
 
     def __init__(

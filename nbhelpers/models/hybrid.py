@@ -233,6 +233,16 @@ class HybridMF(Hybrid):
     n_users, n_items, n_factors, user_features, item_features, n_metadata, n_hidden, id_dropout,
     dropout, cold_users, cold_items
         As for ``Hybrid``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nbhelpers.models.matrix_factorization import MatrixFactorization
+    >>> factorization = MatrixFactorization(3, 4, n_factors=2)
+    >>> model = HybridMF.from_pretrained(factorization, item_features=torch.eye(4))
+    >>> users = torch.arange(3)
+    >>> torch.allclose(model.score_users(users), factorization.score_users(users))
+    True
     """
 
     @classmethod

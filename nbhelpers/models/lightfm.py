@@ -136,6 +136,17 @@ class LightFM(Model, nn.Module):
     Kula (2015), Metadata Embeddings for User and Item Cold-start Recommendations, sec. 3.2,
     https://arxiv.org/abs/1507.08439. The score is a logit here, and the hiding of ids is an idea
     of Volkovs, Yu and Poutanen (2017), DropoutNet: Addressing Cold Start in Recommender Systems.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = LightFM(2, 2, n_factors=1, item_features=torch.ones(2, 1))
+    >>> for numbers in model.parameters():
+    ...     _ = numbers.data.fill_(1.0)
+    >>> model(torch.tensor([0]), torch.tensor([1])).item()  # 3 biases, 1 * (1 + 1)
+    5.0
+    >>> model.score_new_items(torch.tensor([0]), torch.ones(1, 1)).item()  # without an id
+    3.0
     """
 
     def __init__(

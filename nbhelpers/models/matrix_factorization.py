@@ -44,6 +44,15 @@ class MatrixFactorization(Model, nn.Module):
     ----------
     Rendle et al. (2020), Neural Collaborative Filtering vs. Matrix Factorization Revisited,
     sec. 2, https://arxiv.org/abs/2005.09683
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = MatrixFactorization(3, 4, n_factors=2)
+    >>> users, items = torch.arange(3), torch.arange(4)
+    >>> product = model.user_vectors(users) @ model.item_vectors(items).T
+    >>> product.shape, torch.allclose(product, model.score_users(users))
+    (torch.Size([3, 4]), True)
     """
 
     def __init__(

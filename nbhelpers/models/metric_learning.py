@@ -40,6 +40,15 @@ class MetricLearning(Model, nn.Module):
     https://doi.org/10.1145/3038912.3052639. The paper's loss is a hinge on squared distances,
     weighted by an estimate of the positive's rank, as ``warp_loss`` is by another. Its map from
     item features and its penalty on covariances are left out.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = MetricLearning(1, 2, n_factors=2)
+    >>> model.user_factors.weight.data = torch.tensor([[0.5, 0.0]])
+    >>> model.item_factors.weight.data = torch.tensor([[0.5, 0.0], [-0.5, 0.0]])
+    >>> model.score_users(torch.tensor([0])).tolist()
+    [[0.0, -1.0]]
     """
 
     def __init__(self, n_users: int, n_items: int, n_factors: int = 32) -> None:

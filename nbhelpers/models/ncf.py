@@ -72,6 +72,15 @@ class MLP(CollabNN):
     References
     ----------
     He et al. (2017), Neural Collaborative Filtering, sec. 3.3, https://arxiv.org/abs/1708.05031
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = MLP(943, 1682, n_factors=16)
+    >>> model
+    MLP(n_factors=16, n_hidden=(16, 8)): 943 users, 1,682 items
+    >>> model.score_users(torch.tensor([0, 1])).shape
+    torch.Size([2, 1682])
     """
 
     def __init__(
@@ -113,6 +122,15 @@ class NeuMF(Model, nn.Module):
     ----------
     He et al. (2017), Neural Collaborative Filtering, sec. 3.4, https://arxiv.org/abs/1708.05031.
     Here each part has a bias; together they act as one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> gmf, mlp = GMF(3, 4), MLP(3, 4)
+    >>> model = NeuMF.from_pretrained(gmf, mlp)  # each has half a say
+    >>> pairs = torch.tensor([0, 1, 2]), torch.tensor([3, 2, 1])
+    >>> torch.allclose(model(*pairs), (gmf(*pairs) + mlp(*pairs)) / 2, atol=1e-6)
+    True
     """
 
     def __init__(

@@ -63,6 +63,14 @@ class CategoricalRating(RatingDistribution):
     n_factors : int
     stars : sequence of float
         Every possible rating, ascending.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = CategoricalRating(944, 1683, n_factors=5)
+    >>> chances = model.probabilities(torch.tensor([1, 2]), torch.tensor([10, 20]))
+    >>> chances.shape, chances.sum(dim=1).round(decimals=3).tolist()
+    (torch.Size([2, 5]), [1.0, 1.0])
     """
 
     def __init__(
@@ -128,6 +136,16 @@ class OrdinalRating(Wrapper, RatingDistribution):
     ----------
     McCullagh (1980), Regression Models for Ordinal Data, sec. 2, the proportional odds model,
     https://doi.org/10.1111/j.2517-6161.1980.tb01109.x
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nbhelpers.models.dot_product import DotProductBias
+    >>> model = OrdinalRating(DotProductBias(944, 1683))
+    >>> model.thresholds().detach()
+    tensor([-1.3863, -0.4055,  0.4055,  1.3863])
+    >>> model.probabilities(torch.tensor([1, 2]), torch.tensor([10, 20])).shape
+    torch.Size([2, 5])
     """
 
     def __init__(self, scorer: nn.Module, *, stars: Sequence[float] = FIVE_STARS) -> None:
@@ -178,6 +196,14 @@ class LogProbabilities(Wrapper, nn.Module):
     Parameters
     ----------
     model : RatingDistribution
+
+    Examples
+    --------
+    >>> import torch
+    >>> view = LogProbabilities(CategoricalRating(944, 1683, n_factors=5))
+    >>> log_probabilities = view(torch.tensor([1, 2]), torch.tensor([10, 20]))
+    >>> log_probabilities.shape
+    torch.Size([2, 5])
     """
 
     def __init__(self, model: RatingDistribution) -> None:
@@ -201,6 +227,14 @@ class StarsNLL:
     ----------
     stars : sequence of float
         Every possible rating, ascending: one for each column of the log-probabilities.
+
+    Examples
+    --------
+    >>> import torch
+    >>> loss = StarsNLL([1.0, 2.0, 3.0])
+    >>> chances = torch.tensor([[0.25, 0.5, 0.25], [0.0, 0.0, 1.0]])
+    >>> loss(chances.log(), torch.tensor([2.0, 3.0]))  # the mean of -log 0.5 and -log 1
+    tensor(0.3466)
     """
 
     def __init__(self, stars: Sequence[float] = FIVE_STARS) -> None:

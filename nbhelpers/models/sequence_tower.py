@@ -42,6 +42,16 @@ def past_items(
     ------
     ValueError
         If the users do not ascend, or ``length`` is below 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> user_idx, item_idx = np.array([0, 0, 0, 1]), np.array([5, 3, 8, 2])
+    >>> past, latest = past_items(user_idx, item_idx, n_users=2, length=2, pad=9)
+    >>> past.tolist()
+    [[9, 9], [5, 9], [3, 5], [9, 9]]
+    >>> latest.tolist()
+    [[8, 3], [2, 9]]
     """
     if length < 1:
         raise ValueError(f"length must be at least 1, got {length}")
@@ -82,6 +92,16 @@ class SequenceTower(Model, nn.Module):
     Covington, Adams and Sargin (2016), Deep Neural Networks for YouTube Recommendations, sec. 3
     (who average the vectors and feed the mean to a network),
     https://doi.org/10.1145/2959100.2959190
+
+    Examples
+    --------
+    >>> import torch
+    >>> latest = torch.tensor([[8, 3], [2, 9]])  # of two users; 9 is the padding
+    >>> model = SequenceTower(9, latest, n_factors=4)
+    >>> model.score_users(torch.tensor([0, 1])).shape
+    torch.Size([2, 9])
+    >>> model(torch.tensor([[1, 7]])).shape  # the history of a new user
+    torch.Size([1, 9])
     """
 
     latest: Tensor

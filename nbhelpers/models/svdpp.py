@@ -96,6 +96,16 @@ class TimeSVDpp(SVDpp):
         As for ``SVDpp``.
     n_user_days : int
         Rows of the table of days. Row 0 stands for a day without training rows and stays 0.
+
+    Examples
+    --------
+    >>> import torch
+    >>> rated = torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1])
+    >>> model = TimeSVDpp(2, 2, n_factors=4, rated=rated, n_user_days=3)
+    >>> model.day_bias.weight.data[2] = 1.0  # a generous day
+    >>> user, item, day = torch.tensor([[0], [1], [2]])
+    >>> bool(model(user, item, day) > model(user, item))
+    True
     """
 
     def __init__(

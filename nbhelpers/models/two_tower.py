@@ -37,6 +37,14 @@ class TwoTower(Model, nn.Module):
     ----------
     Yi et al. (2019), Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
     Recommendations, sec. 3, https://doi.org/10.1145/3298689.3346996
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = TwoTower(5, 7, n_factors=4, n_hidden=(8,), temperature=0.1)
+    >>> vectors = model.item_vectors(torch.arange(7))
+    >>> vectors.shape, vectors[:2].norm(dim=1).round(decimals=3).tolist()
+    (torch.Size([7, 4]), [1.0, 1.0])
     """
 
     def __init__(

@@ -144,6 +144,13 @@ class UniformNegatives:
     Parameters
     ----------
     n_items : int
+
+    Examples
+    --------
+    >>> import torch
+    >>> sampler, generator = UniformNegatives(1682), torch.Generator().manual_seed(0)
+    >>> sampler(torch.tensor([0, 1]), n_negatives=4, generator=generator).shape
+    torch.Size([2, 4])
     """
 
     def __init__(self, n_items: int) -> None:
@@ -184,6 +191,17 @@ class PopularityNegatives:
     ----------
     Mikolov et al. (2013), Distributed Representations of Words and Phrases, sec. 2.2,
     https://arxiv.org/abs/1310.4546
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nbhelpers.data.interactions import Interactions
+    >>> train = Interactions([0, 1, 2, 0], [0, 0, 0, 2], n_users=3, n_items=3)
+    >>> sampler, generator = PopularityNegatives(train, power=1.0), torch.Generator().manual_seed(0)
+    >>> sampler.log_q.exp().round(decimals=2).tolist()
+    [0.75, 0.0, 0.25]
+    >>> sampler(torch.tensor([1]), n_negatives=50, generator=generator).unique().tolist()
+    [0, 2]
     """
 
     def __init__(self, choices: Choices, *, power: float) -> None:
@@ -227,6 +245,16 @@ class HardestNegatives:
     ----------
     Zhang et al. (2013), Optimizing Top-N Collaborative Filtering via Dynamic Negative Item
     Sampling, sec. 4, https://doi.org/10.1145/2484028.2484126
+
+    Examples
+    --------
+    >>> import torch
+    >>> def score(user_idx, items):
+    ...     return items.float()  # the last item scores best
+    >>> sampler = HardestNegatives(UniformNegatives(3), score, n_candidates=50)
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> sampler(torch.tensor([0, 1]), n_negatives=2, generator=generator).tolist()
+    [[2, 2], [2, 2]]
     """
 
     def __init__(
@@ -263,6 +291,14 @@ class PairScores:
     model : nn.Module
         Called as ``model(user_idx, item_idx)`` with all pairs in one row. It may move between
         calls, as training moves it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nbhelpers.models.matrix_factorization import MatrixFactorization
+    >>> scores = PairScores(MatrixFactorization(943, 1682))
+    >>> scores(torch.tensor([0, 1]), torch.tensor([[10, 20, 30], [40, 50, 60]])).shape
+    torch.Size([2, 3])
     """
 
     def __init__(self, model: nn.Module) -> None:

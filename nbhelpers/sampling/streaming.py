@@ -79,6 +79,20 @@ class StreamedPairs:
         If there is no such file, no pair in it, something else than pairs, an index missing or
         out of range, a weight not above 0, or a size below 1: at once, as far as the files' own
         statistics tell, else when the row is read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> import torch
+    >>> from nbhelpers.sampling.negatives import UniformNegatives
+    >>> settings = {"batch_size": 2, "n_negatives": 4, "generator": torch.Generator()}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     pairs = pd.DataFrame({"user_idx": [0, 0, 1], "item_idx": [0, 1, 2]})
+    ...     pairs.to_parquet(f"{folder}/pairs.parquet")
+    ...     batches = StreamedPairs(folder, UniformNegatives(3), **settings)
+    ...     [tuple(negatives.shape) for user_idx, item_idx, negatives in batches]
+    [(2, 4), (1, 4)]
     """
 
     def __init__(
