@@ -41,6 +41,11 @@ def environment() -> str:
     Returns
     -------
     str
+
+    Examples
+    --------
+    >>> environment()  # doctest: +ELLIPSIS
+    'Python 3..., torch ..., numpy ..., pandas ...'
     """
     versions = [f"Python {platform.python_version()}"]
     for package in PACKAGES:

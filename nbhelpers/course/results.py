@@ -63,6 +63,21 @@ def record_result(
     ------
     ValueError
         If the value lies outside its interval.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from unittest.mock import patch
+    >>> row = {"notebook": "01", "model": "BiasOnly", "dataset": "ml-100k", "split": "random"}
+    >>> row |= {"metric": "MSE", "train_seconds": 0.1, "eval_seconds": 0.1, "n_parameters": 2600}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with patch.dict("os.environ", CF_RESULTS=f"{folder}/table.csv"):  # else in this folder
+    ...         record_result(**row, value=0.88, interval=(0.86, 0.9))
+    ...         record_result(**row, value=0.87, interval=(0.85, 0.89))  # in the place of it
+    ...         table = read_results(results_path())
+    >>> table[["notebook", "model", "value"]]
+      notebook     model  value
+    0       01  BiasOnly   0.87
     """
     low, high = interval
     if not low <= value <= high:
@@ -170,6 +185,20 @@ def show_results(notebook: str) -> pd.DataFrame:
     -------
     DataFrame
         Model, split, metric, value, interval and parameters, best value first.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from unittest.mock import patch
+    >>> row = {"notebook": "01", "model": "BiasOnly", "dataset": "ml-100k", "split": "random"}
+    >>> row |= {"metric": "MSE", "train_seconds": 0.1, "eval_seconds": 0.1, "n_parameters": 2600}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with patch.dict("os.environ", CF_RESULTS=f"{folder}/table.csv"):  # else in this folder
+    ...         record_result(**row, value=0.88, interval=(0.86, 0.9))
+    ...         table = show_results("01")
+    >>> table[["model", "value", "low", "high"]]
+          model  value   low  high
+    0  BiasOnly   0.88  0.86   0.9
     """
     table = read_results(results_path())
     columns = ["model", "split", "metric", "value", "low", "high", "n_seeds", "n_parameters"]

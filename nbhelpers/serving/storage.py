@@ -135,6 +135,19 @@ def load_model(folder: str | Path, *, kinds: Mapping[str, type] | None = None) -
     ModelFileError
         If a file is missing, cut, altered, a pickle or of another format, or holds a class that
         is unknown. The message names the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nbhelpers.data.interactions import Interactions
+    >>> from nbhelpers.models.item_item import EASE
+    >>> ids = {"users": Vocabulary(["Ann", "Bob"]), "items": Vocabulary([10, 20, 30])}
+    >>> model = EASE(reg=2.0).fit(Interactions([0, 0, 1], [0, 1, 1], **ids))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(folder, model, **ids)
+    ...     stored = load_model(folder)
+    >>> stored.model, stored.users.decode([1]).tolist()
+    (EASE(reg=2.0): 2 users, 3 items, ['Bob'])
     """
     path = Path(folder)
     content, blob = read(path)

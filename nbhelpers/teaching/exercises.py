@@ -27,6 +27,13 @@ def check_answer(
     ------
     ValueError
         At the first wrong case, with what was expected and what came.
+
+    Examples
+    --------
+    >>> def double(number):
+    ...     return 2 * number
+    >>> check_answer(double, [((1,), 2), ((0.5,), 1.0)])
+    all 2 cases pass
     """
     for number, (arguments, expected) in enumerate(cases, start=1):
         got = answer(*arguments)

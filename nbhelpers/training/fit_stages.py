@@ -54,6 +54,11 @@ class Stage:
     ------
     ValueError
         If ``trains`` is no tuple of patterns, or a number is out of its range.
+
+    Examples
+    --------
+    >>> Stage("biases", trains=("*_bias.*",), lr=0.1)
+    Stage(name='biases', trains=('*_bias.*',), lr=0.1, n_epochs=5, wd=0.0)
     """
 
     name: str
@@ -111,6 +116,15 @@ def stage_table(model: nn.Module, stages: Sequence[Stage]) -> pd.DataFrame:
     ------
     ValueError
         If there is no stage, two have one name, or a pattern fits no parameter.
+
+    Examples
+    --------
+    >>> from nbhelpers.models.matrix_factorization import MatrixFactorization
+    >>> stages = [Stage("biases", ("*_bias.*",), lr=0.1), Stage("all", ("*",), lr=0.01)]
+    >>> stage_table(MatrixFactorization(2, 2, 3), stages)[["n_trainable", "n_frozen"]].T
+    stage        biases  all
+    n_trainable       2   14
+    n_frozen         12    0
     """
     _check(model, stages)
     sizes = {name: weight.numel() for name, weight in model.named_parameters()}

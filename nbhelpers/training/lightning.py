@@ -165,6 +165,16 @@ class PairModule(RetrievalModule):
     **settings
         ``validate``, ``lr``, ``wd``, ``make_optimizer``, ``schedule``, ``callbacks`` of
         ``RetrievalModule``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nbhelpers.models.matrix_factorization import MatrixFactorization
+    >>> from nbhelpers.training.losses import bpr_loss
+    >>> module = PairModule(MatrixFactorization(2, 4, 3), loss=bpr_loss, lr=0.01)
+    >>> batch = torch.tensor([0, 1]), torch.tensor([2, 3]), torch.tensor([[0, 1], [0, 2]])
+    >>> module.batch_loss(batch).shape  # a Trainer calls this, batch by batch
+    torch.Size([])
     """
 
     def __init__(
@@ -201,6 +211,18 @@ class InBatchModule(RetrievalModule):
     **settings
         ``validate``, ``lr``, ``wd``, ``make_optimizer``, ``schedule``, ``callbacks`` of
         ``RetrievalModule``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nbhelpers.models.matrix_factorization import MatrixFactorization
+    >>> train = Interactions([0, 0, 1], [0, 1, 2], n_users=2, n_items=3)
+    >>> module = InBatchModule(MatrixFactorization(2, 3, 4), train, lr=0.01)
+    >>> batch = torch.tensor([0, 1]), torch.tensor([1, 2])
+    >>> module.batch_loss(batch).shape  # a Trainer calls this, batch by batch
+    torch.Size([])
+    >>> module.log_q.exp()  # each item is one of three positives
+    tensor([0.3333, 0.3333, 0.3333])
     """
 
     log_q: Tensor

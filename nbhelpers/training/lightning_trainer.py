@@ -35,6 +35,16 @@ class RetrievalData(pl.LightningDataModule):
     batches : PairBatches or InBatch
         Drawn anew in each epoch from their ``generator``. Any other iterable with a length and
         a ``generator`` will do.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nbhelpers.data.interactions import Interactions
+    >>> from nbhelpers.sampling.batches import InBatch
+    >>> train = Interactions([0, 1, 2], [2, 0, 1], n_users=3, n_items=3)
+    >>> data = RetrievalData(InBatch(train, batch_size=2, generator=torch.Generator()))
+    >>> len(data.train_dataloader())  # batches of 2 and 1
+    2
     """
 
     def __init__(self, batches: Batches) -> None:
@@ -90,6 +100,14 @@ def quiet_trainer(
     Trainer
         Without a progress bar where the variable ``CI`` is set. Lightning's remarks on the
         hardware and on itself are switched off for the whole process.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     trainer = quiet_trainer(folder, n_epochs=3, patience=2, device="cpu")
+    >>> trainer.max_epochs, trainer.early_stopping_callback.patience
+    (3, 2)
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     for message in EXPECTED:
@@ -127,6 +145,25 @@ def restore_best(trainer: pl.Trainer) -> float:
     ------
     ValueError
         If the trainer has kept no epoch.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import torch
+    >>> from unittest.mock import patch
+    >>> from nbhelpers.data.interactions import Interactions
+    >>> from nbhelpers.models.matrix_factorization import MatrixFactorization
+    >>> from nbhelpers.sampling.batches import InBatch
+    >>> from nbhelpers.training.lightning import InBatchModule
+    >>> train = Interactions([0, 1], [0, 1], n_users=2, n_items=2)
+    >>> data = RetrievalData(InBatch(train, batch_size=2, generator=torch.Generator()))
+    >>> module = InBatchModule(MatrixFactorization(2, 2, 3), train)
+    >>> with tempfile.TemporaryDirectory() as folder, patch.dict("os.environ", CI="1"):  # no bar
+    ...     trainer = quiet_trainer(folder, n_epochs=3, device="cpu")
+    ...     trainer.fit(module, data)
+    ...     best = restore_best(trainer)
+    >>> abs(best - min(module.history.train_loss)) < 1e-4  # the lowest of the three epochs
+    True
     """
     kept: Any = trainer.checkpoint_callback
     if kept is None or not kept.best_model_path:
@@ -137,7 +174,20 @@ def restore_best(trainer: pl.Trainer) -> float:
 
 
 def training_log(trainer: pl.Trainer) -> pd.DataFrame:
-    """What was logged, a row for each epoch of this run, indexed by epoch from 1."""
+    """What was logged, a row for each epoch of this run, indexed by epoch from 1.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     trainer = quiet_trainer(folder, n_epochs=2, device="cpu")
+    ...     for epoch, loss in enumerate([0.75, 0.5]):  # as ``trainer.fit`` does
+    ...         trainer.logger.log_metrics({"epoch": epoch, "train_loss": loss}, step=epoch)
+    ...     trainer.logger.save()
+    ...     log = training_log(trainer)
+    >>> log["train_loss"].to_dict()
+    {1: 0.75, 2: 0.5}
+    """
     logged = pd.read_csv(Path(str(trainer.log_dir)) / "metrics.csv")
     epochs = logged.pop("epoch") + 1
     return logged.drop(columns="step").set_index(pd.Index(epochs, name="epoch"))

@@ -94,6 +94,15 @@ def bpr_loss(
     ----------
     Rendle et al. (2009), BPR: Bayesian Personalized Ranking from Implicit Feedback, sec. 4.1,
     https://arxiv.org/abs/1205.2618. The criterion's norm of the parameters is left to ``wd``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> positive, negative = torch.tensor([2.0]), torch.tensor([[2.0, -98.0]])
+    >>> round(bpr_loss(positive, negative[:, :1]).item(), 2)  # no lead: log 2
+    0.69
+    >>> round(bpr_loss(positive, negative).item(), 2)  # the second negative is beaten by far
+    0.35
     """
     leads = _leads(positive_scores, negative_scores)
     return weighted_mean(functional.softplus(-leads), weights)
@@ -161,6 +170,13 @@ def adaptive_hinge_loss(
     References
     ----------
     Kula (2017), Spotlight, adaptive hinge, https://maciejkula.github.io/spotlight/losses.html
+
+    Examples
+    --------
+    >>> import torch
+    >>> positive, negative = torch.tensor([2.0]), torch.tensor([[1.5, -5.0, 0.0]])
+    >>> adaptive_hinge_loss(positive, negative).item()  # leads the hardest by 0.5, not by 1
+    0.5
     """
     hardest = _leads(positive_scores, negative_scores).min(dim=1).values  # (batch,)
     return weighted_mean((margin - hardest).relu(), weights)
@@ -307,6 +323,13 @@ def full_softmax_loss(scores: Tensor, positives: Tensor) -> Tensor:
     ----------
     Liang et al. (2018), Variational Autoencoders for Collaborative Filtering, eq. 2,
     https://arxiv.org/abs/1802.05814
+
+    Examples
+    --------
+    >>> import torch
+    >>> scores, positives = torch.zeros(1, 4), torch.tensor([[1.0, 0.0, 1.0, 0.0]])
+    >>> round(full_softmax_loss(scores, positives).item(), 2)  # log 4: four items alike
+    1.39
     """
     if scores.shape != positives.shape:
         raise ValueError(

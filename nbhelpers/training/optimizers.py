@@ -217,6 +217,13 @@ def factors_and_biases(
     ------
     ValueError
         If the model lacks biases or other parameters, or a sparse table is to decay.
+
+    Examples
+    --------
+    >>> from nbhelpers.models.matrix_factorization import MatrixFactorization
+    >>> optimizer = factors_and_biases(MatrixFactorization(2, 3, 4), lr=0.01, bias_lr=0.5)
+    >>> [(type(member).__name__, member.defaults["lr"]) for member in optimizer.optimizers]
+    [('AdamW', 0.01), ('SGD', 0.5)]
     """
     named = _named(model)
     biases = [weight for name, weight in named.items() if "bias" in name]
@@ -299,6 +306,18 @@ def one_cycle(optimizer: Optimizer, n_steps: int) -> LRScheduler:
     References
     ----------
     Smith and Topin (2018), Super-Convergence, https://arxiv.org/abs/1708.07120
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> optimizer = adam(nn.Linear(3, 1), lr=0.1)
+    >>> scheduler, rates = one_cycle(optimizer, n_steps=8), []
+    >>> for _ in range(8):
+    ...     rates.append(round(optimizer.param_groups[0]["lr"], 3))
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> rates
+    [0.004, 0.1, 0.093, 0.075, 0.05, 0.025, 0.007, 0.0]
     """
     return OneCycleLR(
         optimizer,

@@ -49,6 +49,18 @@ def partial_credit(
     ----------
     Collie (2021), Losses, partial credit, https://collie.readthedocs.io/en/latest/loss.html.
     There an attribute is one category, and the hardest negative is chosen before the credit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nbhelpers.training.losses import hinge_loss
+    >>> genre = torch.tensor([0, 0, 1])  # of items 0, 1 and 2
+    >>> loss = partial_credit(hinge_loss, {"genre": genre}, {"genre": 0.5})
+    >>> positive, negatives = torch.tensor([0]), torch.tensor([[1], [2]])
+    >>> for negative in negatives:  # of the same genre, then of another; all scores are equal
+    ...     loss(torch.zeros(1), torch.zeros(1, 1), positive, negative.unsqueeze(0)).item()
+    0.5
+    1.0
     """
     _check_weights(attributes, weights)
     tables = {name: _checked_table(name, table) for name, table in attributes.items()}

@@ -30,6 +30,16 @@ def plot_histograms(
     Returns
     -------
     Axes
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> figure, ax = plt.subplots()
+    >>> values = {"before": [0.1, 0.2], "after": [-1.0, 0.5, 2.0]}
+    >>> ax = plot_histograms(values, xlabel="weight", title="Weights grow", ax=ax)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['before', 'after']
+    >>> plt.close(figure)
     """
     if ax is None:
         ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")[1]
@@ -75,6 +85,16 @@ def plot_comparison(
     Returns
     -------
     Axes
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> figure, ax = plt.subplots()
+    >>> values, errors = {"EASE": 0.3, "BPR": 0.2}, [(0.28, 0.32), (0.17, 0.23)]
+    >>> ax = plot_comparison(values, xlabel="recall", title="EASE leads", errors=errors, ax=ax)
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['EASE', 'BPR']
+    >>> plt.close(figure)
     """
     ax = new_axes(ax, size=(6.4, 0.8 + 0.45 * len(values)))
     middle, rows = np.array(list(values.values())), np.arange(len(values))

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from nbhelpers.teaching.plots.figure import BLUE, GREEN, GREY, ORANGE, PINK, new_axes
+from nbhelpers.teaching.plots.figure import BLUE, GREEN, GREY, ORANGE, PINK, literal, new_axes
 
 Rung = tuple[float, tuple[float, float]]  # a score and the ends of its interval
 
@@ -34,6 +34,17 @@ def plot_ladder(
     -------
     Axes
         The first panel.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> ease = {0: (0.1, (0.05, 0.2)), 5: (0.3, (0.25, 0.4))}  # by likes known
+    >>> popular = {0: (0.15, (0.1, 0.2)), 5: (0.15, (0.1, 0.2))}
+    >>> panels = {"new users": {"EASE": ease, "popularity": popular}}
+    >>> ax = plot_ladder(panels, xlabel="likes known", ylabel="recall")
+    >>> ax.get_title(), [line.get_label() for line in ax.lines]
+    ('new users', ['EASE', 'popularity'])
+    >>> plt.close(ax.figure)
     """
     size = (4.5 * len(panels), 3.7)
     grid = plt.subplots(
@@ -49,12 +60,14 @@ def plot_ladder(
             x = np.arange(len(rungs)) + 0.08 * (
                 shift - (len(methods) - 1) / 2
             )  # bars beside each other
-            ax.plot(x, [score for score, _ in rungs.values()], style, color=color, label=name, ms=5)
+            scores = [score for score, _ in rungs.values()]
+            ax.plot(x, scores, style, color=color, label=literal(name), ms=5)
             ax.vlines(
                 x, *zip(*[ends for _, ends in rungs.values()], strict=True), color=color, lw=1
             )
-        ax.set(xticks=range(len(rungs)), xticklabels=list(rungs), xlabel=xlabel, title=title)
-    grid[0].set_ylabel(ylabel)
+        ax.set_xticks(range(len(rungs)), [literal(rung) for rung in rungs])
+        ax.set(xlabel=literal(xlabel), title=literal(title))
+    grid[0].set_ylabel(literal(ylabel))
     grid[0].legend(fontsize=8)
     first: Axes = grid[0]
     return first
@@ -81,15 +94,25 @@ def plot_bands(
     Returns
     -------
     Axes
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> figure, ax = plt.subplots()
+    >>> runs = {"explores": [[0.1, 0.3], [0.3, 0.5]], "greedy": [[0.2, 0.2], [0.2, 0.4]]}
+    >>> ax = plot_bands(runs, xlabel="round", title="Clicks by round", ax=ax)
+    >>> ax.get_title(), [line.get_label() for line in ax.lines]
+    ('Clicks by round', ['explores', 'greedy'])
+    >>> plt.close(figure)
     """
     ax = plt.subplots(figsize=(7.2, 3.2), layout="constrained")[1] if ax is None else ax
     looks = zip(colors, ("-", "--", "-.", ":", "-"), strict=False)
     for (name, runs), (color, dash) in zip(curves.items(), looks, strict=False):
         values = np.asarray(runs)
         steps = np.arange(1, values.shape[1] + 1)
-        ax.plot(steps, values.mean(axis=0), dash, color=color, label=name)
+        ax.plot(steps, values.mean(axis=0), dash, color=color, label=literal(name))
         ax.fill_between(steps, values.min(axis=0), values.max(axis=0), color=color, alpha=0.2)
-    ax.set(xlabel=xlabel, title=title)
+    ax.set(xlabel=literal(xlabel), title=literal(title))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
@@ -153,12 +176,13 @@ def plot_history(
     left = [name for name in frame.columns if name not in right]
     lines = [ax.plot(frame.index, frame[name], **styles[name])[0] for name in left]
     if baseline is not None:
-        lines.append(ax.axhline(baseline, color=GREY, linestyle="--", label=baseline_name))
+        name = literal(baseline_name)
+        lines.append(ax.axhline(baseline, color=GREY, linestyle="--", label=name))
     if right:
         twin = ax.twinx()
         lines += [twin.plot(frame.index, frame[name], **styles[name])[0] for name in right]
         twin.set_ylabel(", ".join(f"{styles[name]['label']}" for name in right))
-    ax.set(xlabel="epoch", ylabel=ylabel, title=title)
+    ax.set(xlabel="epoch", ylabel=literal(ylabel), title=literal(title))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(handles=lines)
     return ax
@@ -169,7 +193,7 @@ def _styles(columns: Sequence[str]) -> dict[str, dict[str, Any]]:
     losses = {"train_loss": (ORANGE, "s", "training"), "valid_loss": (BLUE, "o", "validation")}
     others = [name for name in columns if name not in losses]
     looks = zip(others, cycle([(GREEN, "^"), (PINK, "D"), (BLUE, "v"), (ORANGE, "P")]))
-    metrics = {name: (color, marker, name) for name, (color, marker) in looks}
+    metrics = {name: (color, marker, literal(name)) for name, (color, marker) in looks}
     return {
         name: {"color": color, "marker": marker, "label": label}
         for name, (color, marker, label) in {**losses, **metrics}.items()
@@ -196,15 +220,24 @@ def plot_growth(
     -------
     Axes
         The first panel.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> panels = {"seconds": {"exact": [1, 10], "sampled": [1, 2]}, "MB": {"exact": [5, 500]}}
+    >>> ax = plot_growth([100, 1000], panels, xlabel="items", title="Sampling scales")
+    >>> [panel.get_ylabel() for panel in ax.figure.axes]
+    ['seconds', 'MB']
+    >>> plt.close(ax.figure)
     """
     size = (4.5 * len(panels), 3.4)
     figure, grid = plt.subplots(1, len(panels), squeeze=False, figsize=size, layout="constrained")
     for ax, (cost, ways) in zip(grid[0], panels.items(), strict=True):
         styles = zip((ORANGE, BLUE, GREEN, PINK), "soD^", strict=True)
         for (way, values), (color, marker) in zip(ways.items(), styles, strict=False):
-            ax.loglog(sizes, values, color=color, marker=marker, label=way)
-        ax.set(xlabel=xlabel, ylabel=cost)
+            ax.loglog(sizes, values, color=color, marker=marker, label=literal(way))
+        ax.set(xlabel=literal(xlabel), ylabel=literal(cost))
         ax.legend()
-    figure.suptitle(title)
+    figure.suptitle(literal(title))
     first: Axes = grid[0, 0]
     return first

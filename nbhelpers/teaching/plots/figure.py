@@ -25,6 +25,15 @@ def show(ax: Axes, alt: str) -> None:
     ------
     ValueError
         If ``alt`` says too little: fewer than four words.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> figure, ax = plt.subplots()
+    >>> show(ax, alt="Two axes and nothing between them.")  # a notebook shows the figure itself
+    Figure(640x480)
+    >>> plt.fignum_exists(figure.number)  # it is closed
+    False
     """
     if len(alt.split()) < 4:
         raise ValueError(f"alt must say what the figure shows, got {alt!r}")

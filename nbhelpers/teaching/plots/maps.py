@@ -32,6 +32,18 @@ def plot_surface(table: pd.DataFrame, *, title: str, label: str, ax: Axes | None
     Returns
     -------
     Axes
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({0.1: [0.9, 0.8], 0.01: [0.7, 0.95]}, index=[8, 16])
+    >>> table = table.rename_axis(index="factors", columns="weight decay")
+    >>> figure, ax = plt.subplots()
+    >>> ax = plot_surface(table, title="Few factors, little decay", label="MSE (stars²)", ax=ax)
+    >>> ax.get_xlabel(), [text.get_text() for text in ax.texts]
+    ('weight decay', ['0.900', '0.700', '0.800', '0.950'])
+    >>> plt.close(figure)
     """
     values = table.to_numpy(dtype=float)
     ax = plt.subplots(figsize=(5.6, 3.2), layout="constrained")[1] if ax is None else ax
@@ -76,6 +88,16 @@ def plot_recovery(planted: ArrayLike, learned: Mapping[str, ArrayLike], *, title
     -------
     Axes
         The first panel.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> planted = [[0.0, 1.0], [1.0, 0.0]]
+    >>> learned = {"few ratings": [[0.5, 0.5], [0.6, 0.4]], "many": [[0.1, 1.0], [1.0, 0.1]]}
+    >>> ax = plot_recovery(planted, learned, title="More ratings find the truth")
+    >>> [panel.get_title() for panel in ax.figure.axes]
+    ['few ratings', 'many']
+    >>> plt.close(ax.figure)
     """
     truth = np.asarray(planted)
     size = (2.8 * len(learned), 3.2)
@@ -121,6 +143,17 @@ def plot_rating_matrix(
     Returns
     -------
     Axes
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> import pandas as pd
+    >>> ratings = pd.DataFrame({"user_id": [7, 8], "item_id": [1, 2], "rating": [5.0, 3.0]})
+    >>> figure, ax = plt.subplots()
+    >>> ax = plot_rating_matrix(ratings, titles={1: "Alien", 2: "Heat"}, ax=ax)
+    >>> [label.get_text() for label in ax.get_xticklabels()]
+    ['Alien', 'Heat']
+    >>> plt.close(figure)
     """
     table = ratings.pivot(index="user_id", columns="item_id", values="rating")
     ax = new_axes(ax)
@@ -161,6 +194,15 @@ def plot_factor_map(
     ------
     ValueError
         If the points are not two columns, or the labels are not as many.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> figure, ax = plt.subplots()
+    >>> ax = plot_factor_map([[0.0, 1.0], [1.0, 0.0]], ["Alien", "Heat"], ax=ax)
+    >>> [text.get_text() for text in ax.texts]
+    ['Alien', 'Heat']
+    >>> plt.close(figure)
     """
     positions = np.asarray(points)
     if positions.ndim != 2 or positions.shape[1] != 2 or len(labels) != len(positions):
@@ -187,6 +229,14 @@ def plot_course_map(ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> figure, ax = plt.subplots()
+    >>> plot_course_map(ax).get_title()
+    'A rating travels from a log to a list'
+    >>> plt.close(figure)
     """
     ax = new_axes(ax, size=(8.4, 2.6))
     last = len(STAGES) - 1

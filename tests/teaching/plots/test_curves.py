@@ -1,9 +1,12 @@
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.cbook import is_math_text
+from matplotlib.text import Text
 
-from nbhelpers.teaching.plots.curves import plot_bands, plot_history, plot_ladder
-from nbhelpers.teaching.plots.figure import GREY
+from nbhelpers.teaching.plots.curves import plot_bands, plot_growth, plot_history, plot_ladder
+from nbhelpers.teaching.plots.figure import GREY, figure_of
 from nbhelpers.training.history import History
 
 
@@ -89,3 +92,45 @@ def test_history_draws_learning_rates_if_asked():
 def test_history_refuses_a_column_that_is_not_there():
     with pytest.raises(ValueError, match=r"right names 'ndcg', choose among \['train_loss', 'map'"):
         plot_history(RUN, right=["ndcg"])
+
+
+ODD = "Ba$$in ^_{1} (2010)"
+NAMED = {"xlabel": ODD, "title": ODD}
+READ_AS_MARKUP = {
+    # how often the name is drawn: labels, titles, and lines of a legend
+    "ladder": (lambda: plot_ladder({ODD: {ODD: LADDER["EASE"]}}, xlabel=ODD, ylabel=ODD), 4),
+    "rungs of a ladder": (
+        lambda: plot_ladder({"a": {"b": {ODD: (1, (0, 2))}}}, xlabel="x", ylabel="y"),
+        1,
+    ),
+    "bands": (lambda: plot_bands({ODD: np.ones((2, 3))}, **NAMED), 3),
+    "history": (
+        lambda: plot_history(
+            pd.DataFrame({"train_loss": [0.7], ODD: [0.1]}, index=[1]),
+            right=[ODD],
+            baseline=0.5,
+            baseline_name=ODD,
+            title=ODD,
+            ylabel=ODD,
+        ),
+        5,
+    ),
+    "growth": (lambda: plot_growth([1, 10], {ODD: {ODD: [1, 2]}}, **NAMED), 4),
+}
+
+
+@pytest.mark.parametrize(("draw", "n_drawn"), READ_AS_MARKUP.values(), ids=READ_AS_MARKUP.keys())
+def test_dollars_in_any_name_are_drawn_as_they_are(draw, n_drawn):
+    figure = figure_of(draw())
+    figure.canvas.draw()
+    seen = [text.get_text() for text in figure.findobj(Text) if text.get_visible()]
+    texts = [text for text in seen if "Ba" in text]
+    assert len(texts) == n_drawn
+    for text in texts:
+        assert not is_math_text(text)
+        assert text.replace(r"\$", "$") == ODD
+
+
+def test_a_method_with_an_underscore_in_front_stands_in_the_legend():
+    ax = plot_bands({"_best": np.ones((2, 3))}, xlabel="round", title="finding")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [" _best"]
