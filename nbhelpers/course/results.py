@@ -184,7 +184,7 @@ def show_results(notebook: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Model, split, metric, value, interval and parameters, best value first.
+        Model, split, metric, value, interval and parameters, in the order of the table.
 
     Examples
     --------
