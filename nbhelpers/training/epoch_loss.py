@@ -9,20 +9,31 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+CHUNK_SIZE = 1_000  # steps whose losses are written into one tensor
+
 
 class MeanLoss:
-    """Mean loss of an epoch, gathered on the device: one transfer at the end, none in a step."""
+    """Mean loss of an epoch, gathered on the device: one transfer at the end, none in a step.
+
+    Each loss is written into a tensor that is there already. Kept one by one, the small tensors
+    would lie between the large ones of the steps, and hold the memory of every step.
+    """
 
     def __init__(self) -> None:
-        self.losses: list[Tensor] = []  # each of shape (n_steps,)
-        self.sizes: list[Tensor] = []
-        self.latest: list[tuple[Tensor, int | Tensor]] = []
+        self.losses: list[Tensor] = []  # each of shape (CHUNK_SIZE,), the last one partly filled
+        self.sizes: list[Tensor] = []  # the same
+        self.n_steps = 0
 
     def add(self, loss: Tensor, size: int | Tensor) -> None:
         """The mean loss of a batch, shape (), and how much the batch counts."""
-        self.latest.append((loss.detach(), size))
-        if len(self.latest) == 1_000:  # a tensor for each step would fill the memory
-            self._gather()
+        position = self.n_steps % CHUNK_SIZE
+        if position == 0:
+            self.losses.append(loss.new_zeros(CHUNK_SIZE))
+            table = loss if isinstance(size, Tensor) else torch.empty(0, dtype=torch.float64)
+            self.sizes.append(table.new_zeros(CHUNK_SIZE))
+        self.losses[-1][position] = loss.detach()
+        self.sizes[-1][position] = size
+        self.n_steps += 1
 
     def mean(self) -> float:
         """Mean over all that was added.
@@ -32,30 +43,21 @@ class MeanLoss:
         ValueError
             If nothing was.
         """
-        self._gather()
-        if not self.losses:
+        if not self.n_steps:
             raise ValueError("there was no batch to train on")
-        losses, sizes = torch.cat(self.losses).tolist(), torch.cat(self.sizes).tolist()
+        losses = torch.cat(self.losses)[: self.n_steps].tolist()
+        sizes = torch.cat(self.sizes)[: self.n_steps].tolist()
         total = sum(loss * size for loss, size in zip(losses, sizes, strict=True))
         return float(total / sum(sizes))
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint within an epoch keeps."""
-        self._gather()
-        return {"losses": self.losses, "sizes": self.sizes}
+        return {"losses": self.losses, "sizes": self.sizes, "n_steps": self.n_steps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on within an epoch."""
         self.losses, self.sizes = list(state["losses"]), list(state["sizes"])
-
-    def _gather(self) -> None:
-        if not self.latest:
-            return
-        losses, sizes = zip(*self.latest, strict=True)
-        self.losses.append(torch.stack(losses))
-        is_weighted = isinstance(sizes[0], Tensor)
-        self.sizes.append(torch.stack(sizes) if is_weighted else torch.tensor(sizes))
-        self.latest = []
+        self.n_steps = state["n_steps"]
 
 
 def require_finite(
