@@ -12,6 +12,8 @@ JOBS ?= 2
 TORCH_BACKEND ?=
 # Versions: those of requirements.lock, or the highest / lowest-direct of pyproject.toml's bounds.
 RESOLUTION ?= lock
+# LABS=1 runs the labs with the lessons.
+LABS ?=
 # SLOW=1 adds the tests of many seeds and long faults.
 export SLOW ?=
 
@@ -37,8 +39,8 @@ $(VENV)/ok: pyproject.toml requirements.lock
 data: setup ## Fetch and verify MovieLens-100K
 	@$(BIN)/python -m nbhelpers fetch ml-100k
 
-run: data ## Execute the whole course and store its outputs
-	@$(BIN)/python -m nbhelpers run notebooks
+run: data ## Execute the lessons and store their outputs (LABS=1: the labs, too)
+	@$(BIN)/python -m nbhelpers run notebooks $(if $(LABS),--labs)
 	@$(BIN)/python -m nbhelpers results --write README.md
 
 check: setup ## Lint, format and types (seconds)

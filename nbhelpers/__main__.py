@@ -27,8 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     command("fetch", _fetch, "fetch and verify a data set").add_argument("dataset")
     command("doctor", _doctor, "check this environment")
-    run = command("run", _run, "execute the notebooks of a folder and store their outputs")
+    run = command("run", _run, "execute the lessons of a folder and store their outputs")
     run.add_argument("folder", type=Path)
+    run.add_argument("--labs", action="store_true", help="the labs, too")
     run.add_argument("--only", default="", metavar="NN", help="only names that start so")
     command("run-one", _run_one, "execute one notebook").add_argument("path", type=Path)
     command("sync", _sync, "rebuild each .ipynb from its .md").add_argument("folder", type=Path)
@@ -73,7 +74,7 @@ def _doctor(chosen: argparse.Namespace) -> int:
 def _run(chosen: argparse.Namespace) -> int:
     from nbhelpers.course.execute import run_course
 
-    return 0 if run_course(chosen.folder, chosen.only) else 1
+    return 0 if run_course(chosen.folder, chosen.only, with_labs=chosen.labs) else 1
 
 
 def _run_one(chosen: argparse.Namespace) -> int:

@@ -24,7 +24,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat import NotebookNode
 
-from nbhelpers.course.jupytext_pairs import from_md, sources, write
+from nbhelpers.course.jupytext_pairs import from_md, lessons, sources, write
 
 # Generous: a busy machine needs ten times as long as an idle one.
 CELL_SECONDS = 900
@@ -43,8 +43,8 @@ class NotebookFailedError(RuntimeError):
     """A notebook stopped: the message names notebook, cell and error."""
 
 
-def run_course(folder: Path, only: str = "") -> bool:
-    """Execute every notebook of a folder in order, and print a line for each.
+def run_course(folder: Path, only: str = "", *, with_labs: bool = False) -> bool:
+    """Execute the lessons in order, and print a line for each.
 
     Each runs in a process of its own, so that one that hangs or dies takes nothing with it. The
     seconds and the peak memory of those that finish are kept in ``run_report.csv``.
@@ -52,15 +52,19 @@ def run_course(folder: Path, only: str = "") -> bool:
     Parameters
     ----------
     folder : Path
+        The folder ``notebooks``.
     only : str
-        Run only the notebooks whose name starts so.
+        Run only the notebooks, lessons or labs, whose name starts so.
+    with_labs : bool
+        Run the labs, too.
 
     Returns
     -------
     bool
         Whether all of them finished.
     """
-    paths = [path for path in sources(folder) if path.name.startswith(only)]
+    everything = sources(folder) if with_labs or only else lessons(folder)
+    paths = [path for path in everything if path.name.startswith(only)]
     if not paths:
         raise ValueError(f"no notebook in {folder} starts with {only!r}")
     check_writable(folder)

@@ -14,17 +14,28 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+from nbhelpers import __version__
+
 KEPT_METADATA = {"tags", "jupyter", "cellView"}
-ADDRESS_TOKEN = "COURSE_ADDRESS"
 ROOT = Path(__file__).parents[2]
+LABS = "labs"
+COLAB_TAG = "colab"
+# What a notebook needs on Colab, and only there: the package, at the version of the text.
+COLAB_CELL = """\
+import importlib.util
+import os
+
+if "COLAB_RELEASE_TAG" in os.environ and importlib.util.find_spec("nbhelpers") is None:
+    %pip install -q --no-deps pooch git+https://github.com/{address}@v{version}"""
 
 
-def sources(folder: Path) -> list[Path]:
-    """The ``.md`` of every notebook of a folder, in the order of the course.
+def lessons(folder: Path) -> list[Path]:
+    """The ``.md`` of every lesson, in the order of the course.
 
     Parameters
     ----------
     folder : Path
+        The folder ``notebooks``.
 
     Returns
     -------
@@ -41,6 +52,64 @@ def sources(folder: Path) -> list[Path]:
     return found
 
 
+def labs(folder: Path) -> list[Path]:
+    """The ``.md`` of every lab, in the order of the lessons that they follow.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder ``notebooks``; the labs lie in its folder ``labs``.
+
+    Returns
+    -------
+    list of Path
+    """
+    return sorted((folder / LABS).glob("[0-9]*.md"))
+
+
+def sources(folder: Path) -> list[Path]:
+    """The ``.md`` of every notebook: the lessons, then the labs.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder ``notebooks``.
+
+    Returns
+    -------
+    list of Path
+    """
+    return [*lessons(folder), *labs(folder)]
+
+
+def notebook_named(name: str, folder: Path) -> Path:
+    """The ``.md`` of a notebook by its number or name.
+
+    Parameters
+    ----------
+    name : str
+        The number of a lesson, as in "03", or the name of a lesson or lab, as in
+        "01_weight_decay".
+    folder : Path
+        The folder ``notebooks``.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ValueError
+        If there is none, or more than one.
+    """
+    found = [path for path in sources(folder) if path.stem == name]
+    found = found or [path for path in lessons(folder) if path.stem.startswith(f"{name}_")]
+    if len(found) != 1:
+        known = ", ".join(path.stem for path in sources(folder))
+        raise ValueError(f"{name!r} names {len(found)} notebooks: name one of {known}")
+    return found[0]
+
+
 def course_address() -> str:
     """Address of this repository, from pyproject.toml; empty while it is not known."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -50,8 +119,8 @@ def course_address() -> str:
 def from_md(path: Path) -> NotebookNode:
     """The notebook that a ``.md`` stands for, without outputs; equal sources, equal notebooks.
 
-    The word ``COURSE_ADDRESS`` becomes the address of the repository. While that is not known,
-    lines of prose with the word are left out.
+    Once the address of the repository is known, a link to Colab stands below the title, and a cell
+    that installs the package there comes first among the code.
 
     Parameters
     ----------
@@ -68,10 +137,11 @@ def from_md(path: Path) -> NotebookNode:
         language_info={"name": "python"},
         jupytext={"formats": "ipynb,md"},
     )
-    seen: Counter[str] = Counter()
     address = course_address()
+    if address:
+        _add_colab(notebook, address, path)
+    seen: Counter[str] = Counter()
     for cell in notebook.cells:
-        cell.source = _with_address(cell, address)
         digest = content_hash(cell)
         seen[digest] += 1
         cell.id = f"{digest}-{seen[digest]}"
@@ -117,7 +187,8 @@ def differences(path: Path) -> list[str]:
 def sync(path: Path) -> bool:
     """Rebuild the ``.ipynb`` of a ``.md``, and keep outputs that are still true.
 
-    Outputs are kept up to the first code cell that changed; what follows has to be run again.
+    Outputs are kept up to the first code cell that changed; what follows has to be run again. The
+    cell for Colab does nothing here, so it decides nothing.
 
     Parameters
     ----------
@@ -140,12 +211,11 @@ def sync(path: Path) -> bool:
     if other.exists():
         stored = nbformat.read(other, as_version=4)
         _refuse_to_lose_edits(stored, notebook, path)
-        old = [cell for cell in stored.cells if cell.cell_type == "code"]
-        new = [cell for cell in notebook.cells if cell.cell_type == "code"]
-        for before, after in zip(old, new, strict=False):
-            if before.source != after.source:
+        for before, after in zip(_running(stored), _running(notebook), strict=False):
+            if before.source != after.source or before.execution_count is None:
                 break
             after.outputs, after.execution_count = before.outputs, before.execution_count
+        _count_again(notebook)
     write(notebook, other)
     return True
 
@@ -195,11 +265,35 @@ def _formatted(source: str, where: str) -> str:
     return done.stdout.rstrip("\n")
 
 
-def _with_address(cell: NotebookNode, address: str) -> str:
-    lines = cell.source.split("\n")
-    if not address and cell.cell_type == "markdown":
-        lines = [line for line in lines if ADDRESS_TOKEN not in line]
-    return "\n".join(lines).replace(ADDRESS_TOKEN, address or ADDRESS_TOKEN)
+def _add_colab(notebook: NotebookNode, address: str, path: Path) -> None:
+    """Put the link below the title, and the cell that installs the package before other code."""
+    place = f"{address}/blob/main/notebooks/{LABS + '/' if path.parent.name == LABS else ''}"
+    link = f"https://colab.research.google.com/github/{place}{path.stem}.ipynb"
+    header = notebook.cells[0]
+    title, _, rest = header.source.partition("\n")
+    header.source = f"{title}\n\n[Open in Colab]({link})\n{rest}"
+    cell = nbformat.v4.new_code_cell(COLAB_CELL.format(address=address, version=__version__))
+    cell.metadata["tags"] = [COLAB_TAG]
+    first = next(n for n, cell in enumerate(notebook.cells) if cell.cell_type == "code")
+    notebook.cells.insert(first, cell)
+
+
+def _running(notebook: NotebookNode) -> list[NotebookNode]:
+    """Code cells that do something here."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [cell for cell in code if COLAB_TAG not in cell.metadata.get("tags", [])]
+
+
+def _count_again(notebook: NotebookNode) -> None:
+    """Number the cells that were run 1, 2, 3, ..., whether the cell for Colab is there or not."""
+    number = 0
+    any_run = any(cell.execution_count for cell in _running(notebook))
+    for cell in notebook.cells:
+        if cell.cell_type != "code" or not any_run:
+            continue
+        if COLAB_TAG in cell.metadata.get("tags", []) or cell.execution_count is not None:
+            number += 1
+            cell.execution_count = number
 
 
 def _refuse_to_lose_edits(stored: NotebookNode, wanted: NotebookNode, path: Path) -> None:

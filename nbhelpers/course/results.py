@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 from filelock import FileLock
@@ -18,13 +20,109 @@ if TYPE_CHECKING:
 KEY = ["notebook", "model", "dataset", "split", "metric"]
 NUMBERS = ["value", "low", "high", "n_seeds", "train_seconds", "eval_seconds", "n_parameters"]
 COLUMNS = [*KEY, *NUMBERS, "device"]
+TABLE = "honest_table.csv"
+ROOT = Path(__file__).parents[2]
 # Room for a value whose interval has no width.
 LEAST = 0.001
 
 
 def results_path() -> Path:
-    """File of the honest table: the variable ``CF_RESULTS``, or here, ``honest_table.csv``."""
-    return Path(os.environ.get("CF_RESULTS", "honest_table.csv"))
+    """File that results are written to: the variable ``CF_RESULTS``, or that of the course.
+
+    Returns
+    -------
+    Path
+        The ``honest_table.csv`` of this folder or, for a lab, of the folder above; in a folder
+        that has none yet, a new one.
+    """
+    if "CF_RESULTS" in os.environ:
+        return Path(os.environ["CF_RESULTS"])
+    above = Path("..", TABLE)
+    return above if above.exists() and not Path(TABLE).exists() else Path(TABLE)
+
+
+def stored_results_path() -> Path:
+    """File that results of other notebooks are quoted from: the table as it was published.
+
+    Returns
+    -------
+    Path
+        That of this folder or the one above, of the repository, or the one that was installed
+        with the package, whichever comes first.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    places = [Path(TABLE), Path("..", TABLE), ROOT / "notebooks" / TABLE]
+    with contextlib.suppress(PackageNotFoundError):
+        installed = distribution("nbhelpers").files or []
+        places += [Path(str(file.locate())) for file in installed if file.name == TABLE]
+    for place in places:
+        if place.exists():
+            return place
+    raise ValueError(f"no {TABLE} is here or came with the package: run inside the course's folder")
+
+
+class Quote(NamedTuple):
+    """A value of the honest table, printed with its interval."""
+
+    value: float
+    low: float
+    high: float
+    n_seeds: int
+
+    def __repr__(self) -> str:
+        over = f"{self.n_seeds} seeds" if self.n_seeds > 1 else "users or rows of one run"
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f}, {over})"
+
+
+def quoted(
+    notebook: str, model: str, *, metric: str | None = None, split: str | None = None
+) -> Quote:
+    """A result of another lesson or lab, read from the published honest table.
+
+    Parameters
+    ----------
+    notebook : str
+        Number of the lesson, as in "03", or name of the lab, as in "01_weight_decay".
+    model : str
+        Name of the row.
+    metric, split : str, optional
+        Needed where the model has several rows.
+
+    Returns
+    -------
+    Quote
+        ``value``, ``low``, ``high`` (95 % interval) and ``n_seeds``.
+
+    Raises
+    ------
+    KeyError
+        If there is no such row, or more than one.
+
+    Examples
+    --------
+    >>> quoted("05", "popularity", metric="HR@10", split="leave-last-out, full, masked").n_seeds
+    1
+    """
+    table = read_results(stored_results_path())
+    rows = table[table["notebook"] == notebook]
+    if rows.empty:
+        raise KeyError(f"{notebook!r} has no results; these have: {sorted(set(table.notebook))}")
+    named = rows[rows["model"] == model]
+    if named.empty:
+        raise KeyError(f"{notebook!r} has no row {model!r}; it has {sorted(set(rows.model))}")
+    wanted = {"metric": metric, "split": split}
+    for column, value in wanted.items():
+        if value is not None:
+            named = named[named[column] == value]
+    if len(named) != 1:
+        found = rows.loc[rows["model"] == model, ["metric", "split"]].to_dict("records")
+        raise KeyError(f"{len(named)} rows fit {model!r} with {wanted}: name one of {found}")
+    row = named.iloc[0]
+    return Quote(float(row.value), float(row.low), float(row.high), int(row.n_seeds))
 
 
 def record_result(
@@ -47,7 +145,8 @@ def record_result(
     Parameters
     ----------
     notebook, model, dataset, split, metric : str
-        Names of the row; together they are its key. ``notebook`` is the number, as in "01".
+        Names of the row; together they are its key. ``notebook`` is the number of a lesson, as in
+        "01", or the name of a lab, as in "01_weight_decay".
     value : float
         Mean over the seeds.
     interval : (float, float)
@@ -179,7 +278,7 @@ def show_results(notebook: str) -> pd.DataFrame:
     Parameters
     ----------
     notebook : str
-        The number, as in "01".
+        Number of the lesson, as in "01", or name of the lab.
 
     Returns
     -------

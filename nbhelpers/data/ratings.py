@@ -2,11 +2,68 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pandas as pd
 import torch
 from torch import Tensor
 
+from nbhelpers.data.splits import Rng, random_split
 from nbhelpers.data.vocabulary import Vocabulary
+
+
+class RatingSplit(NamedTuple):
+    """What a rating model is trained and judged on; ``len(users)`` is the number of users."""
+
+    users: Vocabulary
+    items: Vocabulary
+    train: tuple[Tensor, Tensor, Tensor]
+    valid: tuple[Tensor, Tensor, Tensor]
+    train_ratings: pd.DataFrame
+    valid_ratings: pd.DataFrame
+
+
+def rating_split(ratings: pd.DataFrame, *, valid_frac: float = 0.2, rng: Rng) -> RatingSplit:
+    """Split ratings at random, number users and items, and make the tensors of both parts.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        With ``user_id``, ``item_id`` and ``rating``.
+    valid_frac : float
+        Share of the rows to hold out, between 0 and 1.
+    rng : int or Generator
+        Decides which rows are held out.
+
+    Returns
+    -------
+    RatingSplit
+        ``users`` and ``items`` know the ids of the training rows; an id that only validation rows
+        have gets their unknown row. ``train`` and ``valid`` are ``(user_idx, item_idx, rating)``,
+        ``train_ratings`` and ``valid_ratings`` the rows that they were made from.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or the split is not possible (see ``random_split``).
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"user_id": [1, 1, 2, 2, 3], "item_id": [7, 8, 7, 8, 7]})
+    >>> split = rating_split(log.assign(rating=[4.0, 3.0, 5.0, 2.0, 1.0]), rng=0)
+    >>> len(split.users), len(split.train_ratings)
+    (3, 4)
+    >>> split.valid
+    (tensor([0]), tensor([1]), tensor([3.]))
+    """
+    if "rating" not in ratings.columns:
+        raise ValueError(f"column 'rating' is required, got {list(ratings.columns)}")
+    train_ratings, valid_ratings = random_split(ratings, valid_frac=valid_frac, rng=rng)
+    users, items = Vocabulary(train_ratings["user_id"]), Vocabulary(train_ratings["item_id"])
+    train, valid = (
+        rating_tensors(add_indices(rows, users, items)) for rows in (train_ratings, valid_ratings)
+    )
+    return RatingSplit(users, items, train, valid, train_ratings, valid_ratings)
 
 
 def rating_tensors(ratings: pd.DataFrame) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,6 +1,11 @@
+import re
+from types import SimpleNamespace
+
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 
+from nbhelpers import __version__
 from nbhelpers.course import jupytext_pairs
 
 SOURCE = """# Count to two
@@ -37,6 +42,10 @@ def build(md):
 
 def stored(md):
     return nbformat.read(md.with_suffix(".ipynb"), as_version=4)
+
+
+def code_of(md):
+    return [cell for cell in stored(md).cells if cell.cell_type == "code"]
 
 
 def test_same_source_same_notebook(md):
@@ -115,27 +124,83 @@ def test_edit_saved_to_both_is_accepted(md):
     assert jupytext_pairs.differences(md) == []
 
 
-ADDRESSED = """# Title
-[Open in Colab](https://example.org/COURSE_ADDRESS)
-
-```python
-u = 'COURSE_ADDRESS'
-```
-"""
+def with_address(monkeypatch, address):
+    monkeypatch.setattr(jupytext_pairs, "course_address", lambda: address)
 
 
-def test_line_with_an_unknown_address_is_left_out(md, monkeypatch):
-    monkeypatch.setattr(jupytext_pairs, "course_address", lambda: "")
-    md.write_text(ADDRESSED)
-    assert jupytext_pairs.from_md(md).cells[0].source == "# Title"
+def test_without_an_address_nothing_speaks_of_colab(md, monkeypatch):
+    with_address(monkeypatch, "")
+    assert "olab" not in "".join(cell.source for cell in jupytext_pairs.from_md(md).cells)
 
 
-def test_known_address_reaches_prose_and_code(md, monkeypatch):
-    monkeypatch.setattr(jupytext_pairs, "course_address", lambda: "some/where")
-    md.write_text(ADDRESSED)
-    prose, code = jupytext_pairs.from_md(md).cells
-    assert prose.source.endswith("(https://example.org/some/where)")
-    assert code.source == "u = 'some/where'"
+def test_known_address_adds_a_link_and_a_cell_that_installs_this_version(md, monkeypatch):
+    with_address(monkeypatch, "some/where")
+    cells = jupytext_pairs.from_md(md).cells
+    title, _, link, *_ = cells[0].source.split("\n")
+    assert title.startswith("# ")
+    assert link == (
+        "[Open in Colab](https://colab.research.google.com/github/some/where/blob/main/"
+        "notebooks/01_count.ipynb)"
+    )
+    first = next(cell for cell in cells if cell.cell_type == "code")
+    assert first.metadata["tags"] == ["colab"]
+    assert f"git+https://github.com/some/where@v{__version__}" in first.source
+
+
+def test_link_of_a_lab_leads_into_its_folder(tmp_path, monkeypatch):
+    with_address(monkeypatch, "some/where")
+    (tmp_path / "labs").mkdir()
+    path = tmp_path / "labs" / "01_weight.md"
+    path.write_text(SOURCE)
+    assert "main/notebooks/labs/01_weight.ipynb)" in jupytext_pairs.from_md(path).cells[0].source
+
+
+def test_outputs_stay_when_the_address_becomes_known_and_when_it_goes(md, monkeypatch):
+    with_address(monkeypatch, "")
+    build(md)
+    before = [cell.outputs for cell in code_of(md)]
+    assert any(before)
+    with_address(monkeypatch, "some/where")
+    assert jupytext_pairs.sync(md)
+    assert [cell.outputs for cell in code_of(md)] == [[], *before]
+    assert [cell.execution_count for cell in code_of(md)] == [1, 2, 3]
+    with_address(monkeypatch, "")
+    assert jupytext_pairs.sync(md)
+    assert [cell.outputs for cell in code_of(md)] == before
+    assert [cell.execution_count for cell in code_of(md)] == [1, 2]
+
+
+@pytest.mark.parametrize("on_colab", [True, False])
+def test_colab_cell_installs_what_is_missing_and_only_there(on_colab, md, monkeypatch):
+    with_address(monkeypatch, "some/where")
+    cell = next(c for c in jupytext_pairs.from_md(md).cells if c.cell_type == "code")
+    calls = []
+    shell = SimpleNamespace(run_line_magic=lambda magic, line: calls.append((magic, line)))
+    if on_colab:
+        monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
+    else:
+        monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    exec(TransformerManager().transform_cell(cell.source), {"get_ipython": lambda: shell})
+    assert len(calls) == on_colab
+    for magic, line in calls:
+        assert magic == "pip"
+        assert "--no-deps" in line
+        assert not re.search(r"\b(torch|numpy|pandas)\b", line)
+
+
+def test_labs_come_after_lessons_and_names_find_both(tmp_path):
+    (tmp_path / "labs").mkdir()
+    for name in ("01_dot.md", "00_start.md", "labs/01_decay.md", "labs/README.md"):
+        (tmp_path / name).write_text(SOURCE)
+    order = ["00_start", "01_dot", "01_decay"]
+    assert [path.stem for path in jupytext_pairs.sources(tmp_path)] == order
+    assert [path.stem for path in jupytext_pairs.lessons(tmp_path)] == order[:2]
+    named = jupytext_pairs.notebook_named
+    assert named("01", tmp_path).stem == "01_dot"
+    assert named("01_decay", tmp_path).parent.name == "labs"
+    with pytest.raises(ValueError, match=r"'02' names 0 notebooks: name one of 00_start, 01_dot"):
+        named("02", tmp_path)
 
 
 def test_format_mends_code_and_leaves_prose(md):

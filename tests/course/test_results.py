@@ -8,11 +8,13 @@ from nbhelpers.__main__ import main
 from nbhelpers.course import results
 from nbhelpers.course.results import (
     differences,
+    quoted,
     read_results,
     record_result,
     results_markdown,
     results_path,
     show_results,
+    stored_results_path,
 )
 
 ROW = {
@@ -186,3 +188,52 @@ def test_gpu_that_held_tensors_is_recorded(table, monkeypatch):
     assert results.device_in_use() == "cuda"
     record_result(**ROW, device=torch.device("cpu"))
     assert read_results(table)["device"].tolist() == ["cpu"]
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """A course folder with a table and a folder of labs, and this process in it."""
+    monkeypatch.delenv("CF_RESULTS", raising=False)
+    (tmp_path / "labs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    record_result(**ROW, n_seeds=5)
+    record_result(**(ROW | {"metric": "MAE", "value": 0.7, "interval": (0.6, 0.8)}))
+    return tmp_path
+
+
+def test_quote_reads_value_interval_and_seeds(published):
+    quote = quoted(ROW["notebook"], ROW["model"], metric=ROW["metric"])
+    assert quote == (0.88, 0.86, 0.9, 5)
+    assert repr(quote) == "0.880 (0.860 to 0.900, 5 seeds)"
+
+
+def test_lab_quotes_and_writes_the_table_of_the_folder_above(published, monkeypatch):
+    monkeypatch.chdir(published / "labs")
+    assert quoted(ROW["notebook"], ROW["model"], metric="MAE").value == 0.7
+    record_result(**(ROW | {"notebook": "01_lab"}))
+    assert not (published / "labs" / "honest_table.csv").exists()
+    assert len(read_results(published / "honest_table.csv")) == 3
+
+
+def test_quote_is_of_the_published_table_while_a_new_one_is_written(published, monkeypatch):
+    monkeypatch.setenv("CF_RESULTS", str(published / "new" / "table.csv"))
+    record_result(**(ROW | {"value": 0.1, "interval": (0.1, 0.1)}))
+    assert quoted(ROW["notebook"], ROW["model"], metric=ROW["metric"]).value == 0.88
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"notebook": "99", "model": "x"}, "'99' has no results; these have"),
+        ({"notebook": ROW["notebook"], "model": "x"}, "has no row 'x'; it has"),
+        ({"notebook": ROW["notebook"], "model": ROW["model"]}, "2 rows fit .* name one of"),
+    ],
+)
+def test_unclear_quote_says_what_there_is(published, asked, message):
+    with pytest.raises(KeyError, match=message):
+        quoted(**asked)
+
+
+def test_quote_outside_the_course_reads_the_table_of_the_repository(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert stored_results_path().name == "honest_table.csv"

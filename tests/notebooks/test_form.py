@@ -3,11 +3,9 @@
 import re
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import nbformat
 import pytest
-from IPython.core.inputtransformer2 import TransformerManager
 
 from nbhelpers.course.jupytext_pairs import differences, from_md, sources
 
@@ -168,29 +166,3 @@ def test_three_exercises_or_more_each_with_check_and_solution(path):
 
 def _text(cell):
     return "".join(output.get("text", "") for output in cell.outputs)
-
-
-@by_notebook
-def test_source_names_the_address_by_its_token(path):
-    text = path.read_text(encoding="utf-8")
-    link = "[Open in Colab](https://colab.research.google.com/github/COURSE_ADDRESS/blob/main/"
-    assert f"{link}notebooks/{path.stem}.ipynb)" in text
-
-
-@by_notebook
-@pytest.mark.parametrize("on_colab", [True, False])
-def test_colab_cell_installs_what_is_missing_and_only_there(path, on_colab, monkeypatch):
-    cell = next(cell for cell in from_source(path).cells if "colab" in tags(cell))
-    calls = []
-    shell = SimpleNamespace(run_line_magic=lambda magic, line: calls.append((magic, line)))
-    if on_colab:
-        monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
-    else:
-        monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    exec(TransformerManager().transform_cell(cell.source), {"get_ipython": lambda: shell})
-    assert len(calls) == on_colab
-    for magic, line in calls:
-        assert magic == "pip"
-        assert "--no-deps" in line
-        assert not re.search(r"\b(torch|numpy|pandas)\b", line)

@@ -1,3 +1,7 @@
+import base64
+import io
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -129,12 +133,44 @@ def test_growth_draws_each_way_and_names_it_in_the_legend():
         assert [list(line.get_ydata()) for line in ax.lines] == list(ways.values())
 
 
-def test_show_keeps_the_text_and_closes_the_figure(monkeypatch):
-    shown = []
-    monkeypatch.setattr(figure, "display", lambda figure, metadata: shown.append(metadata))
-    figure.show(curves.plot_history(HISTORY), alt="Loss falls for two epochs, then rises.")
-    assert shown == [{"image/png": {"alt": "Loss falls for two epochs, then rises."}}]
+@pytest.fixture
+def shown(monkeypatch):
+    pictures = []
+    monkeypatch.setattr(figure, "display", pictures.append)
+    return pictures
+
+
+def test_text_travels_in_the_html_that_pages_show_and_the_figure_is_closed(shown):
+    figure.show(curves.plot_history(HISTORY), alt='Loss "falls" & rises <again>.')
+    (picture,) = shown
+    (image,) = re.findall("<img .*>", picture._repr_html_())
+    assert 'alt="Loss &quot;falls&quot; &amp; rises &lt;again&gt;."' in image
     assert plt.get_fignums() == []
+
+
+def pixels(picture):
+    return plt.imread(io.BytesIO(base64.b64decode(picture.png)))
+
+
+def test_paper_is_transparent_and_ink_reads_on_white_and_on_black(shown):
+    ax = plt.subplots()[1]
+    ax.plot([0, 1], [1, 1], "--", color="black", label="baseline")
+    ax.set(xlabel="epoch", ylabel="loss", title="A title")
+    ax.legend()
+    figure.show(ax, alt="A dashed line at one.")
+    image = pixels(shown[0])
+    assert image[0, 0, 3] == 0
+    ink = image[image[..., 3] == 1][:, :3]
+    assert len(ink) > 1000
+    assert ink.min() > 0.4
+    assert ink.max() < 0.6
+
+
+def test_black_that_is_meant_stays(shown):
+    ax = plt.subplots()[1]
+    text = ax.text(0.5, 0.5, "on a light field", color="#000000")
+    figure.show(ax, alt="Text on a light field.")
+    assert text.get_color() == "#000000"
 
 
 def test_show_wants_a_text():
