@@ -1,6 +1,6 @@
 # The only door to the course: `make help` lists the verbs.
 .DEFAULT_GOAL := help
-.PHONY: help setup data run check unit test machines lab bench sync format lock clean
+.PHONY: help setup data run check unit test machines lab reset site bench sync format lock clean
 
 PY ?= python3
 VENV := .venv
@@ -63,12 +63,21 @@ test: data check ## Lint, types, unit tests and every notebook (SLOW=1, DEVICE=c
 	@rm -f "$(FRESH)"
 	@CF_RESULTS="$(FRESH)" $(PYTEST) $(UNIT) $(NOTEBOOKS)
 	@$(BIN)/python -m nbhelpers results --compare "$(FRESH)" notebooks/honest_table.csv
+	@$(BIN)/python -m nbhelpers cells notebooks
 
 machines: data ## Run make test as on other processors, with 1 and 2 threads (hours; BUSY=1 adds load)
 	@.ci/machines
 
-lab: data ## Open the course in JupyterLab, on this machine only
-	@cd notebooks && ../$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) 00_start_here.ipynb
+lab: data ## Open your own copy of the course (work/) in JupyterLab, on this machine only
+	@$(BIN)/python -m nbhelpers copy notebooks work
+	@cd work && ../$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) 00_start_here.ipynb
+
+reset: setup ## Give one notebook of your copy afresh (NB=03 or NB=01_weight_decay), keep yours
+	@test -n "$(NB)" || { echo "which one? make reset NB=03, or a name: NB=01_weight_decay"; exit 2; }
+	@$(BIN)/python -m nbhelpers copy notebooks work --reset $(NB)
+
+site: setup ## Write the course as web pages into site/
+	@$(BIN)/python -m nbhelpers pages notebooks site
 
 bench: data ## Compare speed with other libraries, as ratios measured in one run
 	@$(BIN)/python -m tests.benchmarks
@@ -86,7 +95,7 @@ format: setup ## Format code and notebooks
 	@$(BIN)/ruff format --quiet nbhelpers tests conftest.py
 	@$(BIN)/python -m nbhelpers format notebooks
 
-clean: ## Remove the environment and every build product (never your data cache)
-	@rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## Remove the environment and every build product (never your data cache or work/)
+	@rm -rf $(VENV) build site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@find . -name .ipynb_checkpoints -type d -prune -exec rm -rf {} +

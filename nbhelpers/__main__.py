@@ -34,6 +34,15 @@ def main(arguments: list[str] | None = None) -> int:
     command("run-one", _run_one, "execute one notebook").add_argument("path", type=Path)
     command("sync", _sync, "rebuild each .ipynb from its .md").add_argument("folder", type=Path)
     command("format", _format, "format the code of every .md").add_argument("folder", type=Path)
+    cells = command("cells", _cells, "print how many cells are compared, claimed or neither")
+    cells.add_argument("folder", type=Path)
+    copy = command("copy", _copy, "copy the notebooks into a folder of your own, to work in")
+    copy.add_argument("folder", type=Path)
+    copy.add_argument("work", type=Path)
+    copy.add_argument("--reset", metavar="NN", help="give one notebook afresh, keep your version")
+    pages = command("pages", _pages, "write the course as web pages")
+    pages.add_argument("folder", type=Path)
+    pages.add_argument("out", type=Path)
     results = command("results", _results, "write the tables of a README, or compare two tables")
     job = results.add_mutually_exclusive_group(required=True)
     job.add_argument("--write", type=Path, metavar="README")
@@ -100,6 +109,34 @@ def _format(chosen: argparse.Namespace) -> int:
     for path in sources(chosen.folder):
         format_md(path)
         sync(path)
+    return 0
+
+
+def _cells(chosen: argparse.Namespace) -> int:
+    from nbhelpers.course.guarded_cells import guarded_cells, summary
+
+    print(guarded_cells(chosen.folder).to_string())
+    print(summary(chosen.folder))
+    return 0
+
+
+def _copy(chosen: argparse.Namespace) -> int:
+    from nbhelpers.course.learners_copy import prepare_copy, reset_copy
+
+    if chosen.reset:
+        kept = reset_copy(chosen.reset, chosen.folder, chosen.work)
+        print(f"{chosen.reset} is fresh" + (f"; yours is now {kept}" if kept else ""))
+        return 0
+    for name in prepare_copy(chosen.folder, chosen.work):
+        print(f"{name}: yours was kept; the course has a newer one: make reset NB={name}")
+    return 0
+
+
+def _pages(chosen: argparse.Namespace) -> int:
+    from nbhelpers.course.pages import write_pages
+
+    readme = chosen.folder.parent / "README.md"
+    print(f"{len(write_pages(chosen.folder, readme, chosen.out))} pages in {chosen.out}")
     return 0
 
 
