@@ -49,7 +49,7 @@ def plot_surface(table: pd.DataFrame, *, title: str, label: str, ax: Axes | None
     ax = plt.subplots(figsize=(5.6, 3.2), layout="constrained")[1] if ax is None else ax
     image = ax.imshow(values, cmap="cividis", aspect="auto")
     for (row, column), value in np.ndenumerate(values):
-        color = "black" if value > (values.min() + values.max()) / 2 else "white"
+        color = "#000000" if value > (values.min() + values.max()) / 2 else "white"
         ax.text(column, row, f"{value:.3f}", ha="center", va="center", color=color)
     row, column = np.unravel_index(values.argmin(), values.shape)
     corner = (float(column) - 0.5, float(row) - 0.5)
@@ -100,7 +100,7 @@ def plot_recovery(planted: ArrayLike, learned: Mapping[str, ArrayLike], *, title
     >>> plt.close(ax.figure)
     """
     truth = np.asarray(planted)
-    size = (2.8 * len(learned), 3.2)
+    size = (2.8 * len(learned), 3.9)
     figure, panels = plt.subplots(
         1, len(learned), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
