@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from matplotlib.patches import Rectangle
 
+from nbhelpers.teaching.plots import figure
 from nbhelpers.teaching.plots.maps import plot_recovery, plot_surface
 
 
@@ -36,6 +37,14 @@ def test_surface_writes_every_number_into_its_cell():
     assert written[(2, 0)] == "0.750"
     assert written[(0, 1)] == "0.700"
     assert len(written) == 6
+
+
+def test_numbers_of_a_surface_stay_black_on_light_cells_when_shown(monkeypatch):
+    monkeypatch.setattr(figure, "display", lambda picture: None)
+    table = pd.DataFrame([[0.0, 1.0]]).rename_axis(index="a", columns="b")
+    ax = plot_surface(table, title="finding", label="MSE")
+    figure.show(ax, alt="One dark and one light cell.")
+    assert [text.get_color() for text in ax.texts] == ["white", "#000000"]
 
 
 def test_recovery_draws_a_panel_for_each_name_with_rings_and_dots():
