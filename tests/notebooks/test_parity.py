@@ -112,14 +112,35 @@ def test_history_of_04d_is_that_of_the_package():
 
 
 @pytest.mark.parametrize("pooling", ["sum", "sqrt", "mean"])
-def test_genre_bag_of_04b_is_that_of_the_package(pooling):
+def test_genre_bag_of_lab_04_is_that_of_the_package(pooling):
     bags, names = torch.tensor([[1, 2, 3], [2, 0, 0], [0, 0, 0]]), ["Comedy", "Drama", "War"]
-    theirs = shown("04b_genres")["GenreBag"](bags, names, 4, pooling=pooling)
+    theirs = shown("labs/04_genres")["GenreBag"](bags, names, 4, pooling=pooling)
     ours = genres.GenreBag(torch.zeros_like(bags), names, 4, pooling=pooling)
     assert type(theirs).__module__ != type(ours).__module__
     ours.load_state_dict(theirs.state_dict())
     items = torch.tensor([2, 0, 1, 0])
     torch.testing.assert_close(ours(items), theirs(items))
+
+
+@pytest.mark.parametrize("pooling", ["sum", "sqrt", "mean"])
+def test_models_with_genres_of_lab_04_are_those_of_the_package(pooling):
+    bags = torch.tensor([[1, 2, 3], [2, 0, 0], *[[0, 0, 0]] * 7])
+    side = {"genres": bags, "genre_names": ["Comedy", "Drama", "War"], "pooling": pooling}
+    theirs = shown("labs/04_genres")
+    widths = {"n_user_factors": 50, "n_item_factors": 50, "n_genre_factors": 8}
+    for model, ours in (
+        (
+            theirs["DotProductGenres"](6, 9, 4, **side),
+            genres.DotProductGenres(6, 9, 4, y_range=(0, 5.5), **side),
+        ),
+        (
+            theirs["CollabNNGenres"](6, 9, **side),
+            genres.CollabNNGenres(6, 9, **widths, **side),
+        ),
+    ):
+        assert type(model).__module__ != type(ours).__module__
+        ours.load_state_dict(model.state_dict())
+        torch.testing.assert_close(ours(*PAIRS), model(*PAIRS))
 
 
 def test_categorical_rating_of_04e_is_that_of_the_package():
