@@ -5,7 +5,7 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from nbhelpers.teaching.plots import figure
-from nbhelpers.teaching.plots.maps import plot_recovery, plot_surface
+from nbhelpers.teaching.plots.maps import plot_factor_matrix, plot_recovery, plot_surface
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +57,41 @@ def test_recovery_draws_a_panel_for_each_name_with_rings_and_dots():
     assert dots.get_offsets().tolist() == (-planted).tolist()
     names = [text.get_text() for text in ax.figure.legends[0].get_texts()]
     assert names == ["planted", "learned"]
+
+
+USER_FACTORS = pd.DataFrame([[2, 0], [0, 2]], index=["Ana", "Cy"])
+ITEM_FACTORS = pd.DataFrame([[2.5, 0.5], [1, 1], [0.5, 1.5]], index=["Robot", "Opera", "Waltz"])
+STARS = pd.DataFrame(
+    [[5, 2, np.nan], [1, np.nan, 3]], index=USER_FACTORS.index, columns=ITEM_FACTORS.index
+)
+
+
+def test_factor_matrix_writes_stars_factors_and_question_marks_in_their_places():
+    hidden = [("Ana", "Waltz"), ("Cy", "Opera")]
+    ax = plot_factor_matrix(STARS, USER_FACTORS, ITEM_FACTORS, held_out=hidden)
+    written = {text.get_position(): text.get_text() for text in ax.texts}
+    assert [written[(column, 0)] for column in range(3)] == ["5", "2", "?"]
+    assert [written[(column, 1)] for column in range(3)] == ["1", "?", "3"]
+    assert [written[(-2.35 + factor, 0)] for factor in range(2)] == ["2", "0"]
+    assert [written[(2, -2.35 + factor)] for factor in range(2)] == ["0.5", "1.5"]
+
+
+def test_factor_matrix_works_the_first_held_out_cell_out_and_frames_its_factors():
+    hidden = [("Cy", "Opera"), ("Ana", "Waltz")]
+    ax = plot_factor_matrix(STARS, USER_FACTORS, ITEM_FACTORS, held_out=hidden)
+    assert ax.texts[-1].get_text() == "Cy and Opera:  0 \u00d7 1  +  2 \u00d7 1  =  2 stars"
+    frames = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+    boxes = [(frame.get_xy(), frame.get_width(), frame.get_height()) for frame in frames]
+    assert boxes == [((-2.85, 0.5), 2, 1), ((0.5, -2.85), 1, 2)]
+
+
+def test_factor_matrix_leaves_a_cell_without_rating_empty():
+    ax = plot_factor_matrix(STARS, USER_FACTORS, ITEM_FACTORS, held_out=[("Ana", "Waltz")])
+    assert {text.get_position(): text.get_text() for text in ax.texts}[(1, 1)] == ""
+
+
+def test_factor_matrix_refuses_tables_that_do_not_belong_together():
+    with pytest.raises(ValueError, match="names of the stars"):
+        plot_factor_matrix(STARS, USER_FACTORS[::-1], ITEM_FACTORS, held_out=[("Cy", "Opera")])
+    with pytest.raises(ValueError, match="held_out is empty"):
+        plot_factor_matrix(STARS, USER_FACTORS, ITEM_FACTORS, held_out=[])
