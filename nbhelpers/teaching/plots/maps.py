@@ -260,7 +260,7 @@ def plot_vectors(
             place = (x + 0.05 * far * np.sign(x), y + 0.05 * far * np.sign(y))
             ax.text(*place, literal(name, longest=40), color=color, ha=side, va="center")
     low, high = np.minimum(vectors.min(axis=0), 0), np.maximum(vectors.max(axis=0), 0)
-    ax.set_xlim(low[0] - 0.9 * far, high[0] + 0.9 * far)
+    ax.set_xlim(low[0] - 1.1 * far, high[0] + 1.1 * far)
     ax.set_ylim(low[1] - 0.3 * far, high[1] + 0.3 * far)
     ax.set(xlabel=literal(xlabel), ylabel=literal(ylabel))
     ax.legend()
