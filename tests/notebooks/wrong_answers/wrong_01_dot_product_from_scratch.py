@@ -56,7 +56,8 @@ def item_factors_at_zero(n_users, n_items):
 @cache
 def context():
     split = rating_split(load_ratings(), rng=42)
-    return {"split": split, "n_users": split.users.n_rows, "n_items": split.items.n_rows}
+    n_users, n_items = split.users.n_rows, split.items.n_rows
+    return {"SEED": 42, "split": split, "n_users": n_users, "n_items": n_items}
 
 
 WRONG = {
