@@ -10,6 +10,7 @@ import torch
 
 from nbhelpers.core import folded
 from nbhelpers.models import (
+    baselines,
     collab_nn,
     dot_product,
     embeddings,
@@ -43,28 +44,29 @@ def shown(notebook):
     return namespace
 
 
-def test_dot_product_of_01_is_that_of_the_package():
-    theirs = shown("01_dot_product_from_scratch")["DotProduct"](6, 9, 4)
-    ours = dot_product.DotProduct(6, 9, 4)
-    assert type(theirs).__module__ != type(ours).__module__
-    ours.load_state_dict(theirs.state_dict())
-    torch.testing.assert_close(ours(*PAIRS), theirs(*PAIRS))
-
-
 @pytest.mark.parametrize("y_range", [None, (0, 5.5)])
 @pytest.mark.parametrize("name", ["DotProduct", "DotProductBias"])
-def test_models_of_01b_are_those_of_the_package(name, y_range):
-    theirs = shown("01b_range_and_biases")[name](6, 9, 4, y_range=y_range)
+def test_models_of_01_are_those_of_the_package(name, y_range):
+    theirs = shown("01_dot_product_from_scratch")[name](6, 9, 4, y_range=y_range)
     ours = getattr(dot_product, name)(6, 9, 4, y_range=y_range)
     assert type(theirs).__module__ != type(ours).__module__
     ours.load_state_dict(theirs.state_dict())
     torch.testing.assert_close(ours(*PAIRS), theirs(*PAIRS))
 
 
-def test_sigmoid_range_of_01b_is_that_of_the_package():
-    theirs = shown("01b_range_and_biases")["sigmoid_range"]
+def test_sigmoid_range_of_01_is_that_of_the_package():
+    theirs = shown("01_dot_product_from_scratch")["sigmoid_range"]
     score = torch.linspace(-4, 4, 9)
     torch.testing.assert_close(folded.sigmoid_range(score, 0, 5.5), theirs(score, 0, 5.5))
+
+
+def test_bias_baseline_of_01_is_that_of_the_package():
+    rating = torch.tensor([5.0, 3.0, 4.0, 1.0])
+    theirs = shown("01_dot_product_from_scratch")["BiasOnly"](6, 9).fit(*PAIRS, rating)
+    ours = baselines.BiasOnly(6, 9).fit(*PAIRS, rating)
+    assert type(theirs).__module__ != type(ours).__module__
+    every_pair = torch.arange(6).repeat_interleave(9), torch.arange(9).repeat(6)
+    torch.testing.assert_close(ours(*every_pair), theirs(*every_pair))
 
 
 def test_embedding_of_02_is_that_of_the_package():

@@ -310,6 +310,54 @@ def plot_factor_map(
     return ax
 
 
+def plot_vectors(
+    groups: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    ax: Axes | None = None,
+) -> Axes:
+    """Vectors of two numbers as named arrows from the origin, a color for each group.
+
+    Parameters
+    ----------
+    groups : mapping from group to {name: (x, y)}
+        At most three groups, such as people and films.
+    xlabel, ylabel : str
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> groups = {"people": {"Ada": (2, -1)}, "films": {"Alien": (2, 0), "Airplane": (-1, 2)}}
+    >>> ax = plot_vectors(groups, xlabel="suspense", ylabel="jokes")
+    >>> [text.get_text() for text in ax.texts if text.get_text()]
+    ['Ada', 'Alien', 'Airplane']
+    >>> plt.close(ax.figure)
+    """
+    ax = new_axes(ax)
+    vectors = np.array([vector for names in groups.values() for vector in names.values()])
+    far = np.abs(vectors).max()
+    for (group, names), color in zip(groups.items(), (BLUE, ORANGE, GREEN), strict=False):
+        ax.plot([], [], color=color, label=literal(group))
+        for name, (x, y) in names.items():
+            style = {"arrowstyle": "->", "color": color, "linewidth": 2}
+            ax.annotate("", (x, y), (0, 0), arrowprops=style)
+            side = "left" if x > 0 else "right"
+            place = (x + 0.05 * far * np.sign(x), y + 0.05 * far * np.sign(y))
+            ax.text(*place, literal(name, longest=40), color=color, ha=side, va="center")
+    low, high = np.minimum(vectors.min(axis=0), 0), np.maximum(vectors.max(axis=0), 0)
+    ax.set_xlim(low[0] - 1.1 * far, high[0] + 1.1 * far)
+    ax.set_ylim(low[1] - 0.3 * far, high[1] + 0.3 * far)
+    ax.set(xlabel=literal(xlabel), ylabel=literal(ylabel))
+    ax.legend()
+    return ax
+
+
 def _write_beside(ax: Axes, point: tuple[float, float], label: str, taken: list[BboxBase]) -> None:
     """Label at the first of four corners of its point where nothing else is, or none."""
     for dx, dy, side in ((3, 2, "left"), (-3, 2, "right"), (3, -8, "left"), (-3, -8, "right")):

@@ -5,7 +5,12 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from nbhelpers.teaching.plots import figure
-from nbhelpers.teaching.plots.maps import plot_factor_matrix, plot_recovery, plot_surface
+from nbhelpers.teaching.plots.maps import (
+    plot_factor_matrix,
+    plot_recovery,
+    plot_surface,
+    plot_vectors,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +100,19 @@ def test_factor_matrix_refuses_tables_that_do_not_belong_together():
         plot_factor_matrix(STARS, USER_FACTORS[::-1], ITEM_FACTORS, held_out=[("Cy", "Opera")])
     with pytest.raises(ValueError, match="held_out is empty"):
         plot_factor_matrix(STARS, USER_FACTORS, ITEM_FACTORS, held_out=[])
+
+
+def test_vectors_are_arrows_from_the_origin_inside_the_picture():
+    groups = {"people": {"Ada": (2, -1)}, "films": {"Alien": (2, 0), "Airplane": (-1, 2)}}
+    ax = plot_vectors(groups, xlabel="suspense", ylabel="jokes")
+    ends = [text.xy for text in ax.texts if text.get_text() == ""]
+    assert ends == [(2, -1), (2, 0), (-1, 2)]
+    assert ax.get_xlim()[0] < -1
+    assert ax.get_xlim()[1] > 2
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["people", "films"]
+
+
+def test_vectors_to_the_left_are_named_at_their_left():
+    ax = plot_vectors({"films": {"Alien": (2, 0), "Airplane": (-1, 2)}}, xlabel="x", ylabel="y")
+    sides = {text.get_text(): text.get_ha() for text in ax.texts if text.get_text()}
+    assert sides == {"Alien": "left", "Airplane": "right"}
