@@ -90,7 +90,7 @@ def test_pair_input_of_03_is_that_of_the_package():
 
 def test_collab_nn_of_04_is_that_of_the_package():
     size = {"n_user_factors": 3, "n_item_factors": 5, "n_hidden": 7}
-    theirs = shown("04_collab_nn_and_genres")["CollabNN"](6, 9, **size)
+    theirs = shown("04_collab_nn")["CollabNN"](6, 9, **size)
     ours = collab_nn.CollabNN(6, 9, **size)
     assert type(theirs).__module__ != type(ours).__module__
     ours.load_state_dict(theirs.state_dict())
@@ -98,7 +98,7 @@ def test_collab_nn_of_04_is_that_of_the_package():
 
 
 def test_embedding_size_of_04_is_that_of_the_package():
-    theirs = shown("04_collab_nn_and_genres")["embedding_size"]
+    theirs = shown("04_collab_nn")["embedding_size"]
     assert theirs.__module__ != collab_nn.embedding_size.__module__
     for n_rows in (1, 2, 20, 944, 1683, 100_000):
         assert theirs(n_rows) == collab_nn.embedding_size(n_rows)
