@@ -78,7 +78,7 @@ def every_wrong_answer():
                 yield pytest.param(path, one, answer, id=name)
 
 
-@pytest.mark.parametrize(("path", "exercise", "answer"), every_wrong_answer())
+@pytest.mark.parametrize(("path", "exercise", "answer"), list(every_wrong_answer()))
 def test_wrong_answer_is_refused(path, exercise, answer):
     names = namespace(path)
     names[exercise.name] = answer
