@@ -2,6 +2,13 @@
 
 from torch import nn
 
+from nbhelpers.teaching.exercises import check_answer, satisfies
+
+
+def context():
+    """What the first check cell of the lab imports."""
+    return {"check_answer": check_answer, "satisfies": satisfies}
+
 
 def with_seen(scores, seen, k):
     return sorted(range(len(scores)), key=lambda film: scores[film], reverse=True)[:k]
