@@ -231,3 +231,10 @@ def test_a_name_with_an_underscore_in_front_stands_in_the_legend():
 )
 def test_text_of_the_data_is_made_fit_to_draw(given, shown):
     assert figure.literal(given) == shown
+
+
+def test_colors_of_a_scatter_are_left_as_they_are(shown):
+    _, ax = plt.subplots()
+    points = ax.scatter([0, 1], [1, 0], color=figure.BLUE)
+    shown(ax, alt="Two blue points in a plane.")
+    assert points.get_facecolor().tolist() == [list(to_rgba(figure.BLUE))]
