@@ -234,7 +234,8 @@ def test_text_of_the_data_is_made_fit_to_draw(given, shown):
 
 
 def test_colors_of_a_scatter_are_left_as_they_are(shown):
-    _, ax = plt.subplots()
-    points = ax.scatter([0, 1], [1, 0], color=figure.BLUE)
-    shown(ax, alt="Two blue points in a plane.")
-    assert points.get_facecolor().tolist() == [list(to_rgba(figure.BLUE))]
+    ax = plt.subplots()[1]
+    points = ax.scatter([0, 1], [1, 0], color=["black", figure.BLUE])
+    figure.show(ax, alt="A black point and a blue one.")
+    assert len(shown) == 1
+    assert points.get_facecolor()[0].tolist() == [0, 0, 0, 1]
