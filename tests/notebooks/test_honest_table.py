@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from nbhelpers.course.jupytext_pairs import notebook_named
 from nbhelpers.course.results import read_results
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
@@ -17,7 +18,7 @@ ROWS = list(read_results(FOLDER / "honest_table.csv").itertuples())
 @cache
 def shown(notebook):
     """Rows of the tables that a notebook shows of its results, as sets of texts and numbers."""
-    (path,) = FOLDER.glob(f"{notebook}_*.ipynb")
+    path = notebook_named(notebook, FOLDER).with_suffix(".ipynb")
     rows = []
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "code" and "show_results(" in cell.source:
