@@ -37,6 +37,9 @@ REPORT = "run_report.csv"
 # Two threads wait for each other, and nobody watches a progress bar that is not stored.
 QUIET = {"OMP_NUM_THREADS": "1", "CI": "true"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
+# The table that fastai writes while it trains, and what remains of a bar and its style sheet.
+EPOCHS, EPOCH_TEXTS = '<table class="fastprogress">', ("text/html", "text/plain")
+BAR_LEFT = re.compile(r"\s*(?:<div>\s*</div>|<style>.*progress.*</style>)?\s*", re.DOTALL)
 
 
 class NotebookFailedError(RuntimeError):
@@ -202,8 +205,9 @@ def check_writable(folder: Path) -> None:
 def clean(notebook: NotebookNode) -> None:
     """Take out of a notebook, in place, what differs from run to run.
 
-    Progress bars, warnings, widgets, time stamps, the parts of an error's traceback that lie in
-    files (a path is that of one machine), and the output of cells tagged ``unstored-output``.
+    Progress bars and their style sheets, the column ``time`` of fastai's table of epochs, warnings,
+    widgets, time stamps, the parts of an error's traceback that lie in files (a path is that of one
+    machine), and the output of cells tagged ``unstored-output``.
 
     Parameters
     ----------
@@ -221,6 +225,8 @@ def clean(notebook: NotebookNode) -> None:
         for output in cell.outputs:
             if "text" in output:
                 output.text = as_shown(output.text)
+            if EPOCHS in output.get("data", {}).get("text/html", ""):
+                output.data = {kind: _untimed(output.data[kind]) for kind in EPOCH_TEXTS}
             if "traceback" in output:
                 output.traceback = [part for part in output.traceback if not _is_elsewhere(part)]
 
@@ -269,7 +275,16 @@ def _kept(before: str, new: str = "") -> str:
 
 def _passing(output: NotebookNode) -> bool:
     """Whether an output means nothing once the run is over: a warning, a bar, a widget."""
-    return output.get("name") == "stderr" or WIDGET in output.get("data", {})
+    data = output.get("data", {})
+    is_bar = "text/html" in data and BAR_LEFT.fullmatch(data["text/html"]) is not None
+    return output.get("name") == "stderr" or WIDGET in data or is_bar
+
+
+def _untimed(table: str) -> str:
+    """Table of epochs of fastai without its last column, if that is the time."""
+    if "<th>time</th></tr>" not in table:
+        return table
+    return re.sub(r"<t([hd])>[^<]*</t\1></tr>", "</tr>", table)
 
 
 def _is_elsewhere(part: str) -> bool:

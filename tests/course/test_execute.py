@@ -231,3 +231,24 @@ def test_of_a_traceback_only_what_lies_in_the_notebook_is_stored(md):
     assert "Cell In[1]" in told
     assert "JSONDecodeError: Expecting value" in told
     assert "decoder.py" not in told
+
+
+def test_table_of_epochs_is_stored_without_bar_and_time(md):
+    row = "<tr><th>epoch</th><th>valid_loss</th><th>time</th></tr>"
+    row += "<tr><td>0</td><td>0.91</td><td>00:01</td></tr>"
+    table = f'<div><table class="fastprogress">{row}</table></div>'
+    style = "<style>\n    progress { border: none; }\n</style>\n"
+    shown = [style, "<div></div>", "", table, table.replace("time", "rmse"), "<p>seen</p>"]
+    md.write_text(
+        "```python\nfrom IPython.display import display\n\n"
+        f"for text in {shown}:\n"
+        '    texts = {"text/html": text, "text/plain": text, "text/markdown": text}\n'
+        "    display(texts, raw=True)\n```\n"
+    )
+    execute.run_notebook(md)
+    outputs = nbformat.read(md.with_suffix(".ipynb"), as_version=4).cells[0].outputs
+    stored = [output.data["text/html"] for output in outputs]
+    without = table.replace("<th>time</th>", "").replace("<td>00:01</td>", "")
+    assert stored == [without, table.replace("time", "rmse"), "<p>seen</p>"]
+    assert set(outputs[0].data) == {"text/html", "text/plain"}
+    assert outputs[0].data["text/plain"] == without
