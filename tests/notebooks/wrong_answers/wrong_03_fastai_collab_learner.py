@@ -1,6 +1,7 @@
 """Plausible wrong answers to the exercises of lesson 03."""
 
 import pandas as pd
+from fastai.collab import CollabDataLoaders
 
 
 def never_in_one_draw(n, k):
@@ -54,7 +55,7 @@ WRONG = {
 
 
 def context():
-    """The toy table of the lesson."""
+    """The toy table of the lesson, and small loaders in the place of the colleague's."""
     toy = pd.DataFrame(
         {
             "user_id": [7, 7, 9, 9, 12],
@@ -62,4 +63,5 @@ def context():
             "rating": [4.0, 5.0, 2.0, 3.0, 1.0],
         }
     )
-    return {"toy": toy}
+    dls = CollabDataLoaders.from_df(toy, seed=0, bs=2)
+    return {"toy": toy, "dls": dls, "colleague_dls": dls}
