@@ -79,7 +79,8 @@ def _make_readable(figure: Figure) -> None:
     """
     for artist in figure.findobj(Artist):
         for what in ("color", "edgecolor"):
-            if getattr(artist, f"get_{what}", str)() in ("black", "k", ".15"):
+            ink = getattr(artist, f"get_{what}", str)()  # of a scatter it is an array
+            if isinstance(ink, str) and ink in ("black", "k", ".15"):
                 getattr(artist, f"set_{what}")(INK)
     for axes in figure.axes:
         axes.tick_params(which="both", color=INK, labelcolor=INK)
