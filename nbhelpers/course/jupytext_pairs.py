@@ -19,6 +19,8 @@ from nbhelpers import __version__
 KEPT_METADATA = {"tags", "jupyter", "cellView"}
 ROOT = Path(__file__).parents[2]
 LABS = "labs"
+# Characters that a line of code may have before a page has to scroll.
+LINE_LENGTH = 88
 COLAB_TAG = "colab"
 # What a notebook needs on Colab, and only there: the package, at the version of the text.
 COLAB_CELL = """\
@@ -258,7 +260,8 @@ def format_md(path: Path) -> None:
 def _formatted(source: str, where: str) -> str:
     if re.search(r"^\s*[%!]", source, re.M):  # a magic is not Python
         return source
-    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", "cell.py", "-"]
+    command = [sys.executable, "-m", "ruff", "format", "--line-length", str(LINE_LENGTH)]
+    command += ["--stdin-filename", "cell.py", "-"]
     done = subprocess.run(command, input=source, capture_output=True, text=True, cwd=ROOT)
     if done.returncode:
         raise ValueError(f"{where} is not valid Python: {done.stderr.strip().splitlines()[0]}")

@@ -104,9 +104,9 @@ def test_embedding_size_of_04_is_that_of_the_package():
         assert theirs(n_rows) == collab_nn.embedding_size(n_rows)
 
 
-def test_history_of_04d_is_that_of_the_package():
+def test_svdpp_of_its_lab_is_that_of_the_package():
     rated = torch.tensor([0, 5, 5, 1]), torch.tensor([8, 0, 4, 3])
-    theirs = shown("04d_who_rated_what")["SVDpp"](6, 9, 4, rated=rated)
+    theirs = shown("labs/04_svdpp")["SVDpp"](6, 9, 4, rated=rated)
     ours = svdpp.SVDpp(6, 9, 4, rated=(rated[0][:0], rated[1][:0]))
     assert type(theirs).__module__ != type(ours).__module__
     ours.load_state_dict(theirs.state_dict())
@@ -145,8 +145,8 @@ def test_models_with_genres_of_lab_04_are_those_of_the_package(pooling):
         torch.testing.assert_close(ours(*PAIRS), model(*PAIRS))
 
 
-def test_categorical_rating_of_04e_is_that_of_the_package():
-    theirs = shown("04e_classes_and_order")["CategoricalRating"](6, 9, 4)
+def test_categorical_rating_of_its_lab_is_that_of_the_package():
+    theirs = shown("labs/04_ordinal_ratings")["CategoricalRating"](6, 9, 4)
     ours = ordinal.CategoricalRating(6, 9, 4)
     assert type(theirs).__module__ != type(ours).__module__
     ours.load_state_dict(theirs.state_dict())
@@ -154,8 +154,8 @@ def test_categorical_rating_of_04e_is_that_of_the_package():
     torch.testing.assert_close(ours.log_probabilities(*PAIRS), theirs.log_probabilities(*PAIRS))
 
 
-def test_ordinal_rating_of_04e_is_that_of_the_package():
-    theirs = shown("04e_classes_and_order")["OrdinalRating"](dot_product.DotProductBias(6, 9, 4))
+def test_ordinal_rating_of_its_lab_is_that_of_the_package():
+    theirs = shown("labs/04_ordinal_ratings")["OrdinalRating"](dot_product.DotProductBias(6, 9, 4))
     ours = ordinal.OrdinalRating(dot_product.DotProductBias(6, 9, 4))
     assert type(theirs).__module__ != type(ours).__module__
     torch.testing.assert_close(ours.thresholds(), theirs.thresholds())

@@ -41,12 +41,13 @@ def answers(path):
 
 @cache
 def _compiled(path):
-    """Imports, functions and classes of the part of a notebook above its exercises."""
+    """Imports of a notebook, and the functions and classes of the part above its exercises."""
     kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
     nodes = []
     for cell in code_cells(from_source(path)):
-        if not {"colab", "exercise", "check", "solution"} & tags(cell):
-            nodes += [node for node in ast.parse(cell.source).body if isinstance(node, kinds)]
+        if not {"colab", "solution"} & tags(cell):
+            wanted = kinds[:2] if {"exercise", "check"} & tags(cell) else kinds
+            nodes += [node for node in ast.parse(cell.source).body if isinstance(node, wanted)]
     nodes.sort(key=lambda node: not isinstance(node, ast.Import | ast.ImportFrom))
     return [compile(ast.Module([node], []), path.stem, "exec") for node in nodes]
 
@@ -78,7 +79,7 @@ def every_wrong_answer():
                 yield pytest.param(path, one, answer, id=name)
 
 
-@pytest.mark.parametrize(("path", "exercise", "answer"), every_wrong_answer())
+@pytest.mark.parametrize(("path", "exercise", "answer"), list(every_wrong_answer()))
 def test_wrong_answer_is_refused(path, exercise, answer):
     names = namespace(path)
     names[exercise.name] = answer

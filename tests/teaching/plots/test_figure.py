@@ -219,3 +219,11 @@ def test_a_name_with_an_underscore_in_front_stands_in_the_legend():
 )
 def test_text_of_the_data_is_made_fit_to_draw(given, shown):
     assert figure.literal(given) == shown
+
+
+def test_colors_of_a_scatter_are_left_as_they_are(shown):
+    ax = plt.subplots()[1]
+    points = ax.scatter([0, 1], [1, 0], color=["black", figure.BLUE])
+    figure.show(ax, alt="A black point and a blue one.")
+    assert len(shown) == 1
+    assert points.get_facecolor()[0].tolist() == [0, 0, 0, 1]
