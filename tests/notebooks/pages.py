@@ -12,7 +12,7 @@ from nbhelpers.course.jupytext_pairs import from_md, labs, lessons, sources
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sources(FOLDER)
-TO_COME = {"02", "03", "05", "06", "07"}
+TO_COME = {"05", "06", "07"}
 # Lessons that are still to be written anew; the form of the others does not hold for them.
 FIRST_EDITION = [
     path for path in lessons(FOLDER) if path.stem[:2] in TO_COME or path.stem[2] != "_"

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 from contextlib import suppress
 from functools import cache
 
@@ -94,5 +95,6 @@ def test_solution_passes_and_stub_waits(path, capsys):
         run(one.stub, names)
         run(one.check, names)
         assert capsys.readouterr().out.strip().endswith("not attempted yet")
-        run(one.solution, names)
-        assert capsys.readouterr().out.strip().splitlines()[-1].endswith(("pass", "passes"))
+        with suppress(NameError):  # after its check a solution may go on with the notebook's data
+            run(one.solution, names)
+        assert re.search(r"^(all \d+ cases pass|the case passes)$", capsys.readouterr().out, re.M)
