@@ -19,6 +19,7 @@ from nbhelpers.teaching.plots.figure import (
     GREEN,
     INK,
     ORANGE,
+    PINK,
     figure_of,
     literal,
     new_axes,
@@ -136,7 +137,8 @@ def plot_factor_matrix(
 ) -> Axes:
     """Rating matrix with a row of factors beside each user and a column above each item.
 
-    The first held-out cell is worked out below the matrix, its row and its column are framed.
+    The first held-out cell is worked out below the matrix; it is framed, and so are the factors
+    of its row and of its column.
 
     Parameters
     ----------
@@ -146,7 +148,7 @@ def plot_factor_matrix(
     item_factors : DataFrame, shape (n_items, n_factors)
         Both by the same names as ``stars``.
     held_out : collection of (user, item), at least one
-        Cells that are marked with a question mark, whatever ``stars`` holds there.
+        Cells with a question mark in a dashed box, whatever ``stars`` holds there.
     title : str
 
     Returns
@@ -187,6 +189,7 @@ def plot_factor_matrix(
     for corner, width, height in (
         ((start - 0.5, row - 0.5), n_factors, 1),
         ((column - 0.5, start - 0.5), 1, n_factors),
+        ((column - 0.5, row - 0.5), 1, 1),
     ):
         ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=ORANGE, linewidth=3))
     own, others = user_factors.iloc[row].to_numpy(), item_factors.iloc[column].to_numpy()
@@ -202,10 +205,11 @@ def plot_factor_matrix(
 
 def _draw_stars(ax: Axes, stars: NDArray[np.float64], *, hidden: list[tuple[int, int]]) -> None:
     """A colored cell for each rating, a question mark where it is hidden, else an empty cell."""
-    colors = plt.get_cmap("cividis")(np.linspace(0.05, 1, 5))
+    # Dark or light: black and white text are hard to read on the greys between.
+    colors = plt.get_cmap("cividis")([0.05, 0.27, 0.66, 0.83, 1])
     for (row, column), rating in np.ndenumerate(stars):
         if (row, column) in hidden:
-            _draw_cell(ax, (column, row), "?", edge=ORANGE, linewidth=2.5)
+            _draw_cell(ax, (column, row), "?", edge=PINK, linewidth=2, linestyle=(0, (2, 1.2)))
         elif np.isnan(rating):
             _draw_cell(ax, (column, row), "", edge=INK)
         else:
@@ -250,11 +254,12 @@ def _draw_cell(
     edge: str = "none",
     ink: str = INK,
     linewidth: float = 1.2,
+    linestyle: str | tuple[float, tuple[float, ...]] = "solid",
 ) -> None:
     """Rounded square around a position, with a text in it."""
     corner, style = (where[0] - 0.42, where[1] - 0.42), BoxStyle("Round", pad=0, rounding_size=0.12)
     box = FancyBboxPatch(corner, 0.84, 0.84, boxstyle=style, facecolor=face, edgecolor=edge)
-    box.set_linewidth(linewidth)
+    box.set(linewidth=linewidth, linestyle=linestyle)
     ax.add_patch(box)
     ax.text(*where, text, ha="center", va="center", color=ink, weight="bold")
 

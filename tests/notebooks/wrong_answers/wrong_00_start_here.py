@@ -8,8 +8,10 @@ from nbhelpers.data.splits import leave_last_out
 
 def context():
     ratings = load_ratings()
-    hidden = leave_last_out(ratings[ratings["rating"] >= 4], rng=0)[1]
-    return {"HIDDEN": hidden, "KNOWN_RATINGS": ratings.drop(hidden.index)}
+    liked = ratings[ratings["rating"] >= 4]
+    _, valid_likes, test_likes = leave_last_out(liked, n_parts=3, rng=0)
+    known_ratings = ratings.drop(valid_likes.index).drop(test_likes.index)
+    return {"KNOWN_RATINGS": known_ratings, "TEST_LIKES": test_likes, "valid_likes": valid_likes}
 
 
 def zeros_for_empty_cells(log):

@@ -2,6 +2,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
 from nbhelpers.teaching.plots import figure
@@ -81,13 +82,40 @@ def test_factor_matrix_writes_stars_factors_and_question_marks_in_their_places()
     assert [written[(2, -2.35 + factor)] for factor in range(2)] == ["0.5", "1.5"]
 
 
-def test_factor_matrix_works_the_first_held_out_cell_out_and_frames_its_factors():
+def test_factor_matrix_works_the_first_held_out_cell_out_and_frames_it_and_its_factors():
     hidden = [("Cy", "Opera"), ("Ana", "Waltz")]
     ax = plot_factor_matrix(STARS, USER_FACTORS, ITEM_FACTORS, held_out=hidden)
     assert ax.texts[-1].get_text() == "Cy and Opera:  0 \u00d7 1  +  2 \u00d7 1  =  2 stars"
     frames = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
     boxes = [(frame.get_xy(), frame.get_width(), frame.get_height()) for frame in frames]
-    assert boxes == [((-2.85, 0.5), 2, 1), ((0.5, -2.85), 1, 2)]
+    assert boxes == [((-2.85, 0.5), 2, 1), ((0.5, -2.85), 1, 2), ((0.5, 0.5), 1, 1)]
+
+
+def test_factor_matrix_marks_hidden_cells_in_another_color_than_the_worked_one():
+    ax = plot_factor_matrix(STARS, USER_FACTORS, ITEM_FACTORS, held_out=[("Cy", "Opera")])
+    dashed = [patch for patch in ax.patches if isinstance(patch.get_linestyle(), tuple)]
+    frames = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+    assert len(dashed) == 1
+    assert all(frame.get_edgecolor() != dashed[0].get_edgecolor() for frame in frames)
+
+
+def test_text_of_stars_stands_out_from_its_field():
+    names = list("abcdef")
+    stars = pd.DataFrame([[1, 2, 3, 4, 5, np.nan]], index=["Ana"], columns=names)
+    taste, content = pd.DataFrame([[1]], index=["Ana"]), pd.DataFrame([1] * 6, index=names)
+    ax = plot_factor_matrix(stars, taste, content, held_out=[("Ana", "f")])
+    texts = {text.get_position(): text for text in ax.texts}
+    for column, cell in enumerate(ax.patches[:5]):
+        colors = cell.get_facecolor()[:3], texts[column, 0].get_color()
+        dark, light = sorted(map(luminance, colors))
+        assert (light + 0.05) / (dark + 0.05) > 7
+
+
+def luminance(color):
+    """Relative luminance of a color, as the guidelines for contrast (WCAG 2) define it."""
+    parts = np.array(to_rgb(color))
+    linear = np.where(parts < 0.04, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
 
 
 def test_factor_matrix_leaves_a_cell_without_rating_empty():
