@@ -41,7 +41,7 @@ data: setup ## Fetch and verify MovieLens-100K
 
 run: data ## Execute the lessons and store their outputs (LABS=1: the labs, too)
 	@$(BIN)/python -m nbhelpers run notebooks $(if $(LABS),--labs)
-	@$(BIN)/python -m nbhelpers results --write README.md
+	@$(BIN)/python -m nbhelpers results --write README.md docs/*.md
 
 check: setup ## Lint, format and types (seconds)
 	@$(BIN)/ruff check nbhelpers tests notebooks conftest.py

@@ -43,9 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     pages = command("pages", _pages, "write the course as web pages")
     pages.add_argument("folder", type=Path)
     pages.add_argument("out", type=Path)
-    results = command("results", _results, "write the tables of a README, or compare two tables")
+    results = command("results", _results, "write the tables of documents, or compare two tables")
     job = results.add_mutually_exclusive_group(required=True)
-    job.add_argument("--write", type=Path, metavar="README")
+    job.add_argument("--write", type=Path, nargs="+", metavar="DOCUMENT")
     job.add_argument("--compare", type=Path, nargs=2, metavar=("FRESH", "STORED"))
     chosen = parser.parse_args(arguments)
     try:
@@ -141,7 +141,7 @@ def _pages(chosen: argparse.Namespace) -> int:
 
 
 def _results(chosen: argparse.Namespace) -> int:
-    from nbhelpers.course.readme import refresh
+    from nbhelpers.course.documents import refresh
     from nbhelpers.course.results import differences, read_results
 
     if chosen.compare:
@@ -149,8 +149,16 @@ def _results(chosen: argparse.Namespace) -> int:
         found = differences(fresh, stored)
         print("\n".join(found) or f"{chosen.compare[1]}: {len(stored)} rows, all made again")
         return 1 if found else 0
-    print(f"{chosen.write}: {'rewritten' if refresh(chosen.write) else 'unchanged'}")
+    for document in chosen.write:
+        changed = refresh(document, _notebooks_of(document))
+        print(f"{document}: {'rewritten' if changed else 'unchanged'}")
     return 0
+
+
+def _notebooks_of(document: Path) -> Path:
+    """The notebooks that a document of the root or of ``docs/`` speaks of."""
+    parent = document.absolute().parent
+    return (parent.parent if parent.name == "docs" else parent) / "notebooks"
 
 
 if __name__ == "__main__":

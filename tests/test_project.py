@@ -15,8 +15,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import nbhelpers
+from nbhelpers.course.documents import PICTURE, first_picture, refreshed
 from nbhelpers.course.install import locked
-from nbhelpers.course.readme import refreshed
 from nbhelpers.data.datasets.synthetic import make_ratings
 
 ROOT = Path(__file__).parents[1]
@@ -263,8 +263,19 @@ def test_ci_calls_make_test_and_nothing_else():
     assert [line for line in script.splitlines() if "make" in line] == ["exec make test"]
 
 
-def test_readme_tables_are_those_of_the_files():
-    assert refreshed(README, ROOT / "notebooks") == README
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=[path.stem for path in DOCUMENTS])
+
+
+@each_document
+def test_tables_of_a_document_are_those_of_the_files(path):
+    text = path.read_text(encoding="utf-8")
+    start = "../" if path.parent.name == "docs" else ""
+    assert refreshed(text, ROOT / "notebooks", start=start) == text
+
+
+def test_picture_of_the_readme_is_that_of_the_first_lesson():
+    assert (ROOT / PICTURE).read_bytes() == first_picture(ROOT / "notebooks")[1]
 
 
 def test_readme_commands_are_verbs_of_the_makefile():
@@ -285,9 +296,19 @@ def test_testing_leaves_the_honest_table_alone():
     ]
 
 
-def test_readme_links_lead_somewhere():
-    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", README):
-        assert (ROOT / target).exists(), target
+def anchors(path):
+    """Anchors of the headings of a document, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", text).lower().replace(" ", "-") for text in headings}
+
+
+@each_document
+def test_links_of_a_document_lead_somewhere(path):
+    text = path.read_text(encoding="utf-8")
+    for target, anchor in re.findall(r"\]\((?!https?:|#)([^)#]+)#?([^)]*)\)", text):
+        assert (path.parent / target).exists(), target
+        if anchor and target.endswith(".md"):
+            assert anchor in anchors(path.parent / target), f"{target}#{anchor}"
 
 
 def test_address_of_the_repository_stands_in_one_place():

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pandas as pd
 import pytest
+from nbconvert import HTMLExporter
 
 from nbhelpers.course.execute import REPORT
 from nbhelpers.course.jupytext_pairs import differences
@@ -275,3 +276,12 @@ def _questions(path):
     asked = re.findall(r"^(\d+)\. ", questions, re.M)
     assert asked == re.findall(r"^(\d+)\. ", fold, re.M)
     return asked
+
+
+@each(LESSONS)
+def test_alt_text_reaches_the_page_that_nbconvert_makes_by_default(path):
+    figures = sum("show(" in cell.source for cell in code_cells(stored(path)))
+    page, _ = HTMLExporter().from_notebook_node(stored(path))
+    images = re.findall(r"<img [^>]*data:image/png[^>]*>", page)
+    assert len(images) >= min(figures, 1)
+    assert all(re.search(r'alt="[^"]{20,}"', image) for image in images)

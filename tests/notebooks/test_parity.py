@@ -10,6 +10,7 @@ import torch
 
 from nbhelpers.core import folded
 from nbhelpers.models import (
+    baselines,
     collab_nn,
     dot_product,
     embeddings,
@@ -43,28 +44,29 @@ def shown(notebook):
     return namespace
 
 
-def test_dot_product_of_01_is_that_of_the_package():
-    theirs = shown("01_dot_product_from_scratch")["DotProduct"](6, 9, 4)
-    ours = dot_product.DotProduct(6, 9, 4)
-    assert type(theirs).__module__ != type(ours).__module__
-    ours.load_state_dict(theirs.state_dict())
-    torch.testing.assert_close(ours(*PAIRS), theirs(*PAIRS))
-
-
 @pytest.mark.parametrize("y_range", [None, (0, 5.5)])
 @pytest.mark.parametrize("name", ["DotProduct", "DotProductBias"])
-def test_models_of_01b_are_those_of_the_package(name, y_range):
-    theirs = shown("01b_range_and_biases")[name](6, 9, 4, y_range=y_range)
+def test_models_of_01_are_those_of_the_package(name, y_range):
+    theirs = shown("01_dot_product_from_scratch")[name](6, 9, 4, y_range=y_range)
     ours = getattr(dot_product, name)(6, 9, 4, y_range=y_range)
     assert type(theirs).__module__ != type(ours).__module__
     ours.load_state_dict(theirs.state_dict())
     torch.testing.assert_close(ours(*PAIRS), theirs(*PAIRS))
 
 
-def test_sigmoid_range_of_01b_is_that_of_the_package():
-    theirs = shown("01b_range_and_biases")["sigmoid_range"]
+def test_sigmoid_range_of_01_is_that_of_the_package():
+    theirs = shown("01_dot_product_from_scratch")["sigmoid_range"]
     score = torch.linspace(-4, 4, 9)
     torch.testing.assert_close(folded.sigmoid_range(score, 0, 5.5), theirs(score, 0, 5.5))
+
+
+def test_bias_baseline_of_01_is_that_of_the_package():
+    rating = torch.tensor([5.0, 3.0, 4.0, 1.0])
+    theirs = shown("01_dot_product_from_scratch")["BiasOnly"](6, 9).fit(*PAIRS, rating)
+    ours = baselines.BiasOnly(6, 9).fit(*PAIRS, rating)
+    assert type(theirs).__module__ != type(ours).__module__
+    every_pair = torch.arange(6).repeat_interleave(9), torch.arange(9).repeat(6)
+    torch.testing.assert_close(ours(*every_pair), theirs(*every_pair))
 
 
 def test_embedding_of_02_is_that_of_the_package():
@@ -88,7 +90,7 @@ def test_pair_input_of_03_is_that_of_the_package():
 
 def test_collab_nn_of_04_is_that_of_the_package():
     size = {"n_user_factors": 3, "n_item_factors": 5, "n_hidden": 7}
-    theirs = shown("04_collab_nn_and_genres")["CollabNN"](6, 9, **size)
+    theirs = shown("04_collab_nn")["CollabNN"](6, 9, **size)
     ours = collab_nn.CollabNN(6, 9, **size)
     assert type(theirs).__module__ != type(ours).__module__
     ours.load_state_dict(theirs.state_dict())
@@ -96,7 +98,7 @@ def test_collab_nn_of_04_is_that_of_the_package():
 
 
 def test_embedding_size_of_04_is_that_of_the_package():
-    theirs = shown("04_collab_nn_and_genres")["embedding_size"]
+    theirs = shown("04_collab_nn")["embedding_size"]
     assert theirs.__module__ != collab_nn.embedding_size.__module__
     for n_rows in (1, 2, 20, 944, 1683, 100_000):
         assert theirs(n_rows) == collab_nn.embedding_size(n_rows)
@@ -112,14 +114,35 @@ def test_history_of_04d_is_that_of_the_package():
 
 
 @pytest.mark.parametrize("pooling", ["sum", "sqrt", "mean"])
-def test_genre_bag_of_04b_is_that_of_the_package(pooling):
+def test_genre_bag_of_lab_04_is_that_of_the_package(pooling):
     bags, names = torch.tensor([[1, 2, 3], [2, 0, 0], [0, 0, 0]]), ["Comedy", "Drama", "War"]
-    theirs = shown("04b_genres")["GenreBag"](bags, names, 4, pooling=pooling)
+    theirs = shown("labs/04_genres")["GenreBag"](bags, names, 4, pooling=pooling)
     ours = genres.GenreBag(torch.zeros_like(bags), names, 4, pooling=pooling)
     assert type(theirs).__module__ != type(ours).__module__
     ours.load_state_dict(theirs.state_dict())
     items = torch.tensor([2, 0, 1, 0])
     torch.testing.assert_close(ours(items), theirs(items))
+
+
+@pytest.mark.parametrize("pooling", ["sum", "sqrt", "mean"])
+def test_models_with_genres_of_lab_04_are_those_of_the_package(pooling):
+    bags = torch.tensor([[1, 2, 3], [2, 0, 0], *[[0, 0, 0]] * 7])
+    side = {"genres": bags, "genre_names": ["Comedy", "Drama", "War"], "pooling": pooling}
+    theirs = shown("labs/04_genres")
+    widths = {"n_user_factors": 50, "n_item_factors": 50, "n_genre_factors": 8}
+    for model, ours in (
+        (
+            theirs["DotProductGenres"](6, 9, 4, **side),
+            genres.DotProductGenres(6, 9, 4, y_range=(0, 5.5), **side),
+        ),
+        (
+            theirs["CollabNNGenres"](6, 9, **side),
+            genres.CollabNNGenres(6, 9, **widths, **side),
+        ),
+    ):
+        assert type(model).__module__ != type(ours).__module__
+        ours.load_state_dict(model.state_dict())
+        torch.testing.assert_close(ours(*PAIRS), model(*PAIRS))
 
 
 def test_categorical_rating_of_04e_is_that_of_the_package():

@@ -203,6 +203,27 @@ def test_numbers_from_a_set_are_caught():
         check_every_run(NAMES_OF_A_SET)
 
 
+TWO_PARTS = (
+    "words = [*map(str, range(18))]; "
+    "maps = [{word: k for k, word in enumerate(ORDER(part))} for part in (words, words[::-1])]; "
+    "print(maps[0] == maps[1])"
+)
+
+
+def one_map_for_both_parts(order):
+    answers = set()
+    for salt in range(8):
+        program = TWO_PARTS.replace("ORDER", order)
+        environment = os.environ | {"PYTHONHASHSEED": str(salt)}
+        answers.add(subprocess.check_output([sys.executable, "-c", program], env=environment))
+    return all(answer.strip() == b"True" for answer in answers)
+
+
+def test_a_set_of_each_part_gives_numbers_that_differ_within_one_process():
+    assert not one_map_for_both_parts("set")
+    assert one_map_for_both_parts("sorted")
+
+
 def test_genres_of_a_film_do_not_depend_on_the_order_of_the_films():
     films = align_metadata(PLANTED.items, ITEMS)
     shuffled = align_metadata(PLANTED.items.sample(frac=1, random_state=1), ITEMS)

@@ -1,20 +1,30 @@
-"""Plots of a score over two settings, and of planted beside learned factors."""
+"""Plots of matrices and of factors: ratings, scores over two settings, maps of items."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
-from matplotlib.patches import Rectangle
+from matplotlib.colors import Normalize, to_rgba
+from matplotlib.patches import BoxStyle, FancyBboxPatch, Rectangle
 from matplotlib.transforms import Bbox, BboxBase
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from nbhelpers.teaching.plots.figure import BLUE, GREEN, GREY, ORANGE, figure_of, literal, new_axes
+from nbhelpers.teaching.plots.figure import (
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    figure_of,
+    literal,
+    new_axes,
+)
+
+TIMES = "\u00d7"
 
 
 def plot_surface(table: pd.DataFrame, *, title: str, label: str, ax: Axes | None = None) -> Axes:
@@ -49,7 +59,7 @@ def plot_surface(table: pd.DataFrame, *, title: str, label: str, ax: Axes | None
     ax = plt.subplots(figsize=(5.6, 3.2), layout="constrained")[1] if ax is None else ax
     image = ax.imshow(values, cmap="cividis", aspect="auto")
     for (row, column), value in np.ndenumerate(values):
-        color = "black" if value > (values.min() + values.max()) / 2 else "white"
+        color = "#000000" if value > (values.min() + values.max()) / 2 else "white"
         ax.text(column, row, f"{value:.3f}", ha="center", va="center", color=color)
     row, column = np.unravel_index(values.argmin(), values.shape)
     corner = (float(column) - 0.5, float(row) - 0.5)
@@ -100,7 +110,7 @@ def plot_recovery(planted: ArrayLike, learned: Mapping[str, ArrayLike], *, title
     >>> plt.close(ax.figure)
     """
     truth = np.asarray(planted)
-    size = (2.8 * len(learned), 3.2)
+    size = (2.8 * len(learned), 3.9)
     figure, panels = plt.subplots(
         1, len(learned), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
@@ -116,56 +126,137 @@ def plot_recovery(planted: ArrayLike, learned: Mapping[str, ArrayLike], *, title
     return first
 
 
-# What happens to a rating, and the folder of nbhelpers where it happens.
-STAGES = {
-    "data": "data/",
-    "split": "data/splits.py",
-    "model": "models/",
-    "training": "training/",
-    "evaluation": "evaluation/",
-    "recommendation": "serving/",
-}
-
-
-def plot_rating_matrix(
-    ratings: pd.DataFrame, *, titles: Mapping[int, str] | None = None, ax: Axes | None = None
+def plot_factor_matrix(
+    stars: pd.DataFrame,
+    user_factors: pd.DataFrame,
+    item_factors: pd.DataFrame,
+    *,
+    held_out: Collection[tuple[Any, Any]],
+    title: str = "A row times a column gives the stars",
 ) -> Axes:
-    """Crosstab of users and items as a heat map; white cells have no rating.
+    """Rating matrix with a row of factors beside each user and a column above each item.
+
+    The first held-out cell is worked out below the matrix, its row and its column are framed.
 
     Parameters
     ----------
-    ratings : DataFrame
-        A handful of users and items, with ``user_id``, ``item_id`` and ``rating``.
-    titles : mapping from item_id to str, optional
-        Names of the columns.
-    ax : Axes, optional
+    stars : DataFrame, shape (n_users, n_items)
+        Known ratings of 1 to 5 stars, by name of user and item; NaN leaves a cell empty.
+    user_factors : DataFrame, shape (n_users, n_factors)
+    item_factors : DataFrame, shape (n_items, n_factors)
+        Both by the same names as ``stars``.
+    held_out : collection of (user, item), at least one
+        Cells that are marked with a question mark, whatever ``stars`` holds there.
+    title : str
 
     Returns
     -------
     Axes
 
+    Raises
+    ------
+    ValueError
+        If no cell is held out, or the names of the tables differ.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
-    >>> import pandas as pd
-    >>> ratings = pd.DataFrame({"user_id": [7, 8], "item_id": [1, 2], "rating": [5.0, 3.0]})
-    >>> figure, ax = plt.subplots()
-    >>> ax = plot_rating_matrix(ratings, titles={1: "Alien", 2: "Heat"}, ax=ax)
-    >>> [label.get_text() for label in ax.get_xticklabels()]
-    ['Alien', 'Heat']
-    >>> plt.close(figure)
+    >>> stars = pd.DataFrame({"Robot": [5.0, 1.0], "Waltz": [1.0, 3.0]}, index=["Ana", "Cy"])
+    >>> taste = pd.DataFrame([[2.0, 0.0], [0.0, 2.0]], index=["Ana", "Cy"])
+    >>> content = pd.DataFrame([[2.5, 0.5], [0.5, 1.5]], index=["Robot", "Waltz"])
+    >>> ax = plot_factor_matrix(stars, taste, content, held_out=[("Cy", "Waltz")])
+    >>> ax.texts[-1].get_text().endswith("=  3 stars")
+    True
+    >>> plt.close(ax.figure)
     """
-    table = ratings.pivot(index="user_id", columns="item_id", values="rating")
-    ax = new_axes(ax)
-    image = ax.imshow(table.to_numpy(dtype=float), cmap="cividis", aspect="auto")
-    names = table.columns if titles is None else [titles[int(item)] for item in table.columns]
-    ax.set_xticks(
-        range(len(names)), [literal(name, longest=40) for name in names], rotation=60, ha="right"
-    )
-    ax.set_yticks(range(len(table)), [literal(user, longest=40) for user in table.index])
-    ax.set(xlabel="film", ylabel="user id", title="White cells are what we want to predict")
-    plt.colorbar(image, ax=ax, label="rating (stars)")
+    _check_names(stars, user_factors, item_factors, held_out=held_out)
+    users, items = list(stars.index), list(stars.columns)
+    hidden = [(users.index(user), items.index(item)) for user, item in held_out]
+    n_factors = user_factors.shape[1]
+    start = -n_factors - 0.35  # of the factors; a gap parts them from the stars
+    ax = new_axes(None, size=(5.6, 0.62 * (len(users) + n_factors) + 1.3))
+    _draw_stars(ax, stars.to_numpy(dtype=float), hidden=hidden)
+    for (row, factor), value in np.ndenumerate(user_factors.to_numpy(dtype=float)):
+        _draw_cell(ax, (start + factor, row), f"{value:g}", face=to_rgba(BLUE, 0.08), edge=BLUE)
+    for (column, factor), value in np.ndenumerate(item_factors.to_numpy(dtype=float)):
+        _draw_cell(
+            ax, (column, start + factor), f"{value:g}", face=to_rgba(GREEN, 0.08), edge=GREEN
+        )
+    _name_parts(ax, users, items, start=start)
+    row, column = hidden[0]
+    for corner, width, height in (
+        ((start - 0.5, row - 0.5), n_factors, 1),
+        ((column - 0.5, start - 0.5), 1, n_factors),
+    ):
+        ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=ORANGE, linewidth=3))
+    own, others = user_factors.iloc[row].to_numpy(), item_factors.iloc[column].to_numpy()
+    products = "  +  ".join(f"{a:g} {TIMES} {b:g}" for a, b in zip(own, others, strict=True))
+    worked = f"{users[row]} and {items[column]}:  {products}  =  {own @ others:g} stars"
+    middle = (start - 1 + len(items)) / 2
+    ax.text(middle, len(users) + 0.1, literal(worked), ha="center", va="center", color=INK)
+    ax.set(xlim=(start - 1.9, len(items) - 0.3), ylim=(len(users) + 0.5, start - 1.3))
+    ax.set(aspect="equal", title=literal(title))
+    ax.set_axis_off()
     return ax
+
+
+def _draw_stars(ax: Axes, stars: NDArray[np.float64], *, hidden: list[tuple[int, int]]) -> None:
+    """A colored cell for each rating, a question mark where it is hidden, else an empty cell."""
+    colors = plt.get_cmap("cividis")(np.linspace(0.05, 1, 5))
+    for (row, column), rating in np.ndenumerate(stars):
+        if (row, column) in hidden:
+            _draw_cell(ax, (column, row), "?", edge=ORANGE, linewidth=2.5)
+        elif np.isnan(rating):
+            _draw_cell(ax, (column, row), "", edge=INK)
+        else:
+            ink = "#ffffff" if rating < 3 else "#000000"
+            face = to_rgba(tuple(colors[round(rating) - 1]))
+            _draw_cell(ax, (column, row), f"{rating:g}", face=face, ink=ink)
+
+
+def _name_parts(ax: Axes, users: list[Any], items: list[Any], *, start: float) -> None:
+    """Names of users and items, and what the two blocks of factors are."""
+    for row, user in enumerate(users):
+        ax.text(start - 0.65, row, literal(user), ha="right", va="center", color=INK)
+    for column, item in enumerate(items):
+        ax.text(column, start - 0.65, literal(item), ha="center", va="bottom", color=INK)
+    center = (start - 1.35) / 2
+    small = {"color": INK, "fontsize": 9, "style": "italic"}
+    ax.text(center, -0.62, "factors of\na person", ha="center", va="bottom", **small)  # type: ignore[arg-type]
+    ax.text(-0.68, center, "factors of\na film", ha="right", va="center", **small)  # type: ignore[arg-type]
+
+
+def _check_names(
+    stars: pd.DataFrame,
+    user_factors: pd.DataFrame,
+    item_factors: pd.DataFrame,
+    *,
+    held_out: Collection[tuple[Any, Any]],
+) -> None:
+    """Refuse tables that do not belong together."""
+    same_users = list(stars.index) == list(user_factors.index)
+    if not same_users or list(stars.columns) != list(item_factors.index):
+        raise ValueError("the factors must have the names of the stars, in the same order")
+    if not held_out:
+        raise ValueError("held_out is empty: name at least one (user, item)")
+
+
+def _draw_cell(
+    ax: Axes,
+    where: tuple[float, float],
+    text: str,
+    *,
+    face: tuple[float, float, float, float] | str = "none",
+    edge: str = "none",
+    ink: str = INK,
+    linewidth: float = 1.2,
+) -> None:
+    """Rounded square around a position, with a text in it."""
+    corner, style = (where[0] - 0.42, where[1] - 0.42), BoxStyle("Round", pad=0, rounding_size=0.12)
+    box = FancyBboxPatch(corner, 0.84, 0.84, boxstyle=style, facecolor=face, edgecolor=edge)
+    box.set_linewidth(linewidth)
+    ax.add_patch(box)
+    ax.text(*where, text, ha="center", va="center", color=ink, weight="bold")
 
 
 def plot_factor_map(
@@ -219,11 +310,20 @@ def plot_factor_map(
     return ax
 
 
-def plot_course_map(ax: Axes | None = None) -> Axes:
-    """Way of a rating through the course, each stage with its folder of ``nbhelpers``.
+def plot_vectors(
+    groups: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    ax: Axes | None = None,
+) -> Axes:
+    """Vectors of two numbers as named arrows from the origin, a color for each group.
 
     Parameters
     ----------
+    groups : mapping from group to {name: (x, y)}
+        At most three groups, such as people and films.
+    xlabel, ylabel : str
     ax : Axes, optional
 
     Returns
@@ -233,26 +333,28 @@ def plot_course_map(ax: Axes | None = None) -> Axes:
     Examples
     --------
     >>> import matplotlib.pyplot as plt
-    >>> figure, ax = plt.subplots()
-    >>> plot_course_map(ax).get_title()
-    'A rating travels from a log to a list'
-    >>> plt.close(figure)
+    >>> groups = {"people": {"Ada": (2, -1)}, "films": {"Alien": (2, 0), "Airplane": (-1, 2)}}
+    >>> ax = plot_vectors(groups, xlabel="suspense", ylabel="jokes")
+    >>> [text.get_text() for text in ax.texts if text.get_text()]
+    ['Ada', 'Alien', 'Airplane']
+    >>> plt.close(ax.figure)
     """
-    ax = new_axes(ax, size=(8.4, 2.6))
-    last = len(STAGES) - 1
-    for position, (stage, folder) in enumerate(STAGES.items()):
-        ax.add_patch(Rectangle((position - 0.42, -0.13), 0.84, 0.26, fill=False, edgecolor=BLUE))
-        ax.text(position, 0, stage, ha="center", va="center", fontsize=8, weight="bold")
-        ax.text(position, -0.17, folder, ha="center", va="top", fontsize=8, family="monospace")
-    ways = [((x + 0.42, 0.0), (x + 0.58, 0.0), 0.0, BLUE) for x in range(last)]
-    ways += [((1, 0.13), (4, 0.13), -0.25, ORANGE), ((last, -0.3), (0, -0.3), -0.15, GREEN)]
-    for start, end, bend, color in ways:
-        style = {"arrowstyle": "-|>", "connectionstyle": f"arc3,rad={bend}", "shrinkA": 0}
-        ax.annotate("", end, start, arrowprops={**style, "color": color, "shrinkB": 0})
-    ax.text(2.5, 0.58, "held-out rows", ha="center", color=GREY)
-    ax.text(2.5, -0.82, "people rate what they are shown", ha="center", va="top", color=GREY)
-    ax.set(xlim=(-0.5, last + 0.5), ylim=(-1, 0.75), title="A rating travels from a log to a list")
-    ax.set_axis_off()
+    ax = new_axes(ax)
+    vectors = np.array([vector for names in groups.values() for vector in names.values()])
+    far = np.abs(vectors).max()
+    for (group, names), color in zip(groups.items(), (BLUE, ORANGE, GREEN), strict=False):
+        ax.plot([], [], color=color, label=literal(group))
+        for name, (x, y) in names.items():
+            style = {"arrowstyle": "->", "color": color, "linewidth": 2}
+            ax.annotate("", (x, y), (0, 0), arrowprops=style)
+            side = "left" if x > 0 else "right"
+            place = (x + 0.05 * far * np.sign(x), y + 0.05 * far * np.sign(y))
+            ax.text(*place, literal(name, longest=40), color=color, ha=side, va="center")
+    low, high = np.minimum(vectors.min(axis=0), 0), np.maximum(vectors.max(axis=0), 0)
+    ax.set_xlim(low[0] - 1.1 * far, high[0] + 1.1 * far)
+    ax.set_ylim(low[1] - 0.3 * far, high[1] + 0.3 * far)
+    ax.set(xlabel=literal(xlabel), ylabel=literal(ylabel))
+    ax.legend()
     return ax
 
 

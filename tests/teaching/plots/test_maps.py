@@ -4,7 +4,13 @@ import pandas as pd
 import pytest
 from matplotlib.patches import Rectangle
 
-from nbhelpers.teaching.plots.maps import plot_recovery, plot_surface
+from nbhelpers.teaching.plots import figure
+from nbhelpers.teaching.plots.maps import (
+    plot_factor_matrix,
+    plot_recovery,
+    plot_surface,
+    plot_vectors,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +44,14 @@ def test_surface_writes_every_number_into_its_cell():
     assert len(written) == 6
 
 
+def test_numbers_of_a_surface_stay_black_on_light_cells_when_shown(monkeypatch):
+    monkeypatch.setattr(figure, "display", lambda picture: None)
+    table = pd.DataFrame([[0.0, 1.0]]).rename_axis(index="a", columns="b")
+    ax = plot_surface(table, title="finding", label="MSE")
+    figure.show(ax, alt="One dark and one light cell.")
+    assert [text.get_color() for text in ax.texts] == ["white", "#000000"]
+
+
 def test_recovery_draws_a_panel_for_each_name_with_rings_and_dots():
     planted = np.array([[0.0, 1.0], [1.0, 0.0], [-1.0, 0.5]])
     ax = plot_recovery(planted, {"raw": -planted, "turned": planted}, title="finding")
@@ -48,3 +62,57 @@ def test_recovery_draws_a_panel_for_each_name_with_rings_and_dots():
     assert dots.get_offsets().tolist() == (-planted).tolist()
     names = [text.get_text() for text in ax.figure.legends[0].get_texts()]
     assert names == ["planted", "learned"]
+
+
+USER_FACTORS = pd.DataFrame([[2, 0], [0, 2]], index=["Ana", "Cy"])
+ITEM_FACTORS = pd.DataFrame([[2.5, 0.5], [1, 1], [0.5, 1.5]], index=["Robot", "Opera", "Waltz"])
+STARS = pd.DataFrame(
+    [[5, 2, np.nan], [1, np.nan, 3]], index=USER_FACTORS.index, columns=ITEM_FACTORS.index
+)
+
+
+def test_factor_matrix_writes_stars_factors_and_question_marks_in_their_places():
+    hidden = [("Ana", "Waltz"), ("Cy", "Opera")]
+    ax = plot_factor_matrix(STARS, USER_FACTORS, ITEM_FACTORS, held_out=hidden)
+    written = {text.get_position(): text.get_text() for text in ax.texts}
+    assert [written[(column, 0)] for column in range(3)] == ["5", "2", "?"]
+    assert [written[(column, 1)] for column in range(3)] == ["1", "?", "3"]
+    assert [written[(-2.35 + factor, 0)] for factor in range(2)] == ["2", "0"]
+    assert [written[(2, -2.35 + factor)] for factor in range(2)] == ["0.5", "1.5"]
+
+
+def test_factor_matrix_works_the_first_held_out_cell_out_and_frames_its_factors():
+    hidden = [("Cy", "Opera"), ("Ana", "Waltz")]
+    ax = plot_factor_matrix(STARS, USER_FACTORS, ITEM_FACTORS, held_out=hidden)
+    assert ax.texts[-1].get_text() == "Cy and Opera:  0 \u00d7 1  +  2 \u00d7 1  =  2 stars"
+    frames = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+    boxes = [(frame.get_xy(), frame.get_width(), frame.get_height()) for frame in frames]
+    assert boxes == [((-2.85, 0.5), 2, 1), ((0.5, -2.85), 1, 2)]
+
+
+def test_factor_matrix_leaves_a_cell_without_rating_empty():
+    ax = plot_factor_matrix(STARS, USER_FACTORS, ITEM_FACTORS, held_out=[("Ana", "Waltz")])
+    assert {text.get_position(): text.get_text() for text in ax.texts}[(1, 1)] == ""
+
+
+def test_factor_matrix_refuses_tables_that_do_not_belong_together():
+    with pytest.raises(ValueError, match="names of the stars"):
+        plot_factor_matrix(STARS, USER_FACTORS[::-1], ITEM_FACTORS, held_out=[("Cy", "Opera")])
+    with pytest.raises(ValueError, match="held_out is empty"):
+        plot_factor_matrix(STARS, USER_FACTORS, ITEM_FACTORS, held_out=[])
+
+
+def test_vectors_are_arrows_from_the_origin_inside_the_picture():
+    groups = {"people": {"Ada": (2, -1)}, "films": {"Alien": (2, 0), "Airplane": (-1, 2)}}
+    ax = plot_vectors(groups, xlabel="suspense", ylabel="jokes")
+    ends = [text.xy for text in ax.texts if text.get_text() == ""]
+    assert ends == [(2, -1), (2, 0), (-1, 2)]
+    assert ax.get_xlim()[0] < -1
+    assert ax.get_xlim()[1] > 2
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["people", "films"]
+
+
+def test_vectors_to_the_left_are_named_at_their_left():
+    ax = plot_vectors({"films": {"Alien": (2, 0), "Airplane": (-1, 2)}}, xlabel="x", ylabel="y")
+    sides = {text.get_text(): text.get_ha() for text in ax.texts if text.get_text()}
+    assert sides == {"Alien": "left", "Airplane": "right"}
