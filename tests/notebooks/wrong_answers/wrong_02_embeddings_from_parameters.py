@@ -9,6 +9,7 @@ from nbhelpers.core.folded import sigmoid_range
 from nbhelpers.data.datasets.load import load_ratings
 from nbhelpers.data.ratings import rating_split
 from nbhelpers.models.embeddings import Embedding
+from nbhelpers.teaching.exercises import check_answer
 from nbhelpers.training.optimizers import one_cycle
 
 
@@ -94,6 +95,7 @@ def context():
     torch.manual_seed(42)
     split = rating_split(load_ratings(), rng=42)
     return {
+        "check_answer": check_answer,
         "split": split,
         "n_users": split.users.n_rows,
         "n_items": split.items.n_rows,

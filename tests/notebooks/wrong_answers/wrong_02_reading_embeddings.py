@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from nbhelpers.teaching.exercises import check_answer
+
 
 def signed(column, other):
     """The sign stays, so the level is that of 98 % of the sizes."""
@@ -32,3 +34,7 @@ WRONG = {
     "my_noise_level": [signed, not_permuted, largest],
     "my_share_moved": [share_missing, share_of_the_list],
 }
+
+
+def context():
+    return {"check_answer": check_answer}
