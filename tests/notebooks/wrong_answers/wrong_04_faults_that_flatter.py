@@ -1,14 +1,6 @@
 """Plausible wrong answers to the exercises of the lab 04_faults_that_flatter."""
 
 
-def mean_of_means(losses, sizes):
-    return sum(losses) / len(losses)
-
-
-def sum_over_batches(losses, sizes):
-    return sum(loss * size for loss, size in zip(losses, sizes, strict=True)) / len(losses)
-
-
 def differs_from_the_batch(score, batch):
     return score(batch) != batch
 
@@ -36,7 +28,6 @@ def forgets_the_error_before(pred, rating, step):
 
 
 WRONG = {
-    "my_mean_loss": [mean_of_means, sum_over_batches],
     "my_depends_on_batch": [
         differs_from_the_batch,
         differs_when_reversed,
