@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize, to_rgba
 from matplotlib.patches import BoxStyle, FancyBboxPatch, Rectangle
 from matplotlib.transforms import Bbox, BboxBase
@@ -84,12 +85,12 @@ def _plain(values: Iterable[Any]) -> list[str]:
 
 
 def plot_recovery(planted: ArrayLike, learned: Mapping[str, ArrayLike], *, title: str) -> Axes:
-    """Planted points as rings in every panel, learned points as dots in the color of their ring.
+    """Planted points as rings in every panel, learned points as dots, a line from ring to dot.
 
     Parameters
     ----------
     planted : array of float, shape (n, 2)
-        The truth; the first coordinate of a point decides its color.
+        The truth; the first coordinate of a point decides the color of its ring and its dot.
     learned : mapping from panel title to array of float, shape (n, 2)
         Row k is the point that was planted as row k.
     title : str
@@ -117,8 +118,11 @@ def plot_recovery(planted: ArrayLike, learned: Mapping[str, ArrayLike], *, title
     )
     colors = plt.get_cmap("cividis")(Normalize()(truth[:, 0]))  # dark is left
     for panel, (name, points) in zip(panels[0], learned.items(), strict=True):
+        learned_points = np.asarray(points)
+        pairs = np.stack([truth, learned_points], axis=1)  # (n, 2 ends, 2 coordinates)
+        panel.add_collection(LineCollection(list(pairs), colors=INK, linewidths=0.5, alpha=0.5))
         panel.scatter(*truth.T, s=45, facecolors="none", edgecolors=colors, label="planted")
-        panel.scatter(*np.asarray(points).T, s=9, c=colors, label="learned")
+        panel.scatter(*learned_points.T, s=9, c=colors, label="learned")
         panel.set(title=literal(name), xlabel="first factor", aspect="equal")
     panels[0, 0].set_ylabel("second factor")
     figure.suptitle(literal(title))

@@ -19,26 +19,6 @@ def upside_down(wd, lr, batch_size, new_lr, new_batch_size):
     return wd * lr / new_lr * batch_size / new_batch_size
 
 
-def uncorrected(gradients, beta):
-    """Forgets that the mean started at 0."""
-    square = 0.0
-    for gradient in gradients:
-        square = beta * square + (1 - beta) * gradient**2
-    return square**0.5
-
-
-def plain_mean(gradients, beta):
-    """Remembers all gradients alike."""
-    return (sum(gradient**2 for gradient in gradients) / len(gradients)) ** 0.5
-
-
-def rootless(gradients, beta):
-    square = 0.0
-    for gradient in gradients:
-        square = beta * square + (1 - beta) * gradient**2
-    return square / (1 - beta ** len(gradients))
-
-
 def context():
     """The first split of the lab, and the control with permuted ratings."""
     first = rating_split(rating_split(load_ratings(), rng=0).train_ratings, rng=0)
@@ -49,7 +29,6 @@ def context():
 
 WRONG = {
     "my_decay": [kept, without_batches, upside_down],
-    "my_usual_size": [uncorrected, plain_mean, rootless],
     # Without decay; with true ratings; the variance itself.
     "my_loss": [1.59, 0.88, 1.27],
 }

@@ -58,7 +58,9 @@ def test_recovery_draws_a_panel_for_each_name_with_rings_and_dots():
     ax = plot_recovery(planted, {"raw": -planted, "turned": planted}, title="finding")
     panels = ax.figure.axes
     assert [panel.get_title() for panel in panels] == ["raw", "turned"]
-    rings, dots = panels[0].collections
+    lines, rings, dots = panels[0].collections
+    ends = [line.tolist() for line in lines.get_segments()]
+    assert ends == [[point.tolist(), (-point).tolist()] for point in planted]
     assert rings.get_offsets().tolist() == planted.tolist()
     assert dots.get_offsets().tolist() == (-planted).tolist()
     names = [text.get_text() for text in ax.figure.legends[0].get_texts()]
