@@ -24,5 +24,5 @@ def always_subtracted(rated, vectors, film):
 
 WRONG = {
     "my_person": [own_kept, root_of_the_others, always_subtracted],
-    "my_answer": ["same", "higher"],
+    "my_answer": ["A", "C"],
 }
