@@ -8,11 +8,14 @@ from pathlib import Path
 
 import nbformat
 from jinja2 import DictLoader
+from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
 from nbconvert.filters import markdown2html
 
 from nbhelpers.course.jupytext_pairs import sources
 
+# Code, which stays as it is, then formulas: displayed, and within a line.
+CODE_OR_FORMULA = re.compile(r"(```.*?```|`[^`\n]*`)|\$\$(.+?)\$\$|\$([^$\n]+?)\$", re.S)
 TEMPLATE = """
 {%- extends 'basic/index.html.j2' -%}
 {%- block input_group -%}
@@ -117,9 +120,20 @@ def page_of(path: Path, *, home: str = "index.html") -> str:
         exclude_output_prompt=True,
     )
     notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = CODE_OR_FORMULA.sub(_as_mathml, cell.source)
     content, _ = exporter.from_notebook_node(notebook)
     title = notebook.cells[0].source.partition("\n")[0].removeprefix("# ")
     return _page(title, f'<nav><a href="{home}">The course</a></nav>{_linked(content)}')
+
+
+def _as_mathml(found: re.Match[str]) -> str:
+    """A formula as browsers draw it by themselves, without a script from elsewhere."""
+    code, displayed, inline = found.groups()
+    if code:
+        return str(code)
+    return str(convert(displayed or inline, display="block" if displayed else "inline"))
 
 
 def _folded_title(source: str) -> str:

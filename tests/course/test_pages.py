@@ -76,3 +76,14 @@ def test_links_lead_from_page_to_page(course, tmp_path):
     assert 'href="../index.html"' in lesson
     assert 'href="../../index.html"' in (out / "notebooks/labs/00_more.html").read_text()
     assert 'href="notebooks/00_start.html#A-title"' in (out / "index.html").read_text()
+
+
+def test_formulas_need_no_script_and_code_keeps_its_dollars(course):
+    source = "Half: $\\frac{1}{2}$ and `$HOME` and\n\n$$\\sum_j w_j^2$$"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(source)])
+    nbformat.write(notebook, course / "notebooks" / "00_start.ipynb")
+    page = page_of(course / "notebooks" / "00_start.ipynb")
+    assert "<mfrac><mrow><mn>1</mn></mrow><mrow><mn>2</mn></mrow></mfrac>" in page
+    assert 'display="block"' in page
+    assert "<code>$HOME</code>" in page
+    assert "$$" not in page
