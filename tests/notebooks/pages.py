@@ -59,9 +59,9 @@ def sections(path):
     """Sections of a notebook; a cell with a heading opens one."""
     found = [Section("", [])]
     for cell in stored(path).cells:
-        heading = re.match(r"## (.+)", cell.source) if cell.cell_type == "markdown" else None
-        if heading:
-            found.append(Section(heading.group(1), []))
+        is_prose = cell.cell_type == "markdown"
+        for title in re.findall(r"^## (.+)", cell.source, re.M) if is_prose else []:
+            found.append(Section(title, []))
         found[-1].cells.append(cell)
     return found
 

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from nbconvert import HTMLExporter
 
+from nbhelpers.course.documents import PATHS, reading_minutes
 from nbhelpers.course.execute import REPORT
-from nbhelpers.course.jupytext_pairs import differences
+from nbhelpers.course.jupytext_pairs import differences, notebook_named
 from tests.notebooks.pages import (
     BEHIND_THE_PAGE,
     FOLDER,
@@ -289,3 +290,10 @@ def test_alt_text_reaches_the_page_that_nbconvert_makes_by_default(path):
     images = re.findall(r"<img [^>]*data:image/png[^>]*>", page)
     assert len(images) >= min(figures, 1)
     assert all(re.search(r'alt="[^"]{20,}"', image) for image in images)
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_paths_of_the_first_lesson_have_the_minutes_of_the_headers(name):
+    minutes = sum(reading_minutes(notebook_named(number, FOLDER)) for number in PATHS[name])
+    text = LESSONS[0].read_text(encoding="utf-8")
+    assert re.search(rf"^\| {name} \|.*\| {minutes} \|$", text, re.M), f"{minutes} minutes"
