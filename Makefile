@@ -45,7 +45,8 @@ run: data ## Execute the lessons and store their outputs (LABS=1: the labs, too)
 
 check: setup ## Lint, format and types (seconds)
 	@$(BIN)/ruff check nbhelpers tests notebooks conftest.py
-	@$(BIN)/ruff format --check nbhelpers tests notebooks conftest.py
+	@$(BIN)/ruff format --check nbhelpers tests conftest.py
+	@$(BIN)/ruff format --check --line-length 88 notebooks
 	@$(BIN)/mypy
 
 UNIT := tests nbhelpers --doctest-modules
