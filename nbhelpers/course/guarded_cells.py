@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pandas as pd
+from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 from nbhelpers.course.jupytext_pairs import sources
@@ -112,4 +113,5 @@ def _last(source: str) -> str:
 
 
 def _without_magics(source: str) -> str:
-    return re.sub(r"^(\s*)[%!].*", r"\1pass", source, flags=re.M)
+    """A cell as plain Python: a magic becomes a call, a ``%`` within an expression stays."""
+    return str(TransformerManager().transform_cell(source))

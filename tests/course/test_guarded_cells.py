@@ -25,7 +25,7 @@ def folder(tmp_path):
             code("gain = a - b\n%matplotlib inline\ngain"),
             code("claim('x', gain > 0 and runs.mean() > 1)", "claims"),
             nbformat.v4.new_markdown_cell("## Two?"),
-            code("runs"),
+            code("share = (\n    5\n    % 2\n)\nruns"),
             code("check_answer(my_sum, CASES)", "check"),
         ]
     )
