@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -47,10 +48,12 @@ pre { overflow-x: auto; margin: 0; }
 .output_html, .output_subarea { overflow-x: auto; }
 img { max-width: 100%; height: auto; display: block; margin: 0.8rem auto; }
 table { border-collapse: collapse; font: 0.88rem/1.4 system-ui, 'DejaVu Sans', sans-serif;
-  white-space: nowrap; margin: 0.6rem 0; }
-td, th { padding: 0.25rem 0.7rem; border-bottom: 1px solid var(--line); text-align: right; }
-.text_cell_render table { white-space: normal; }
-.text_cell_render td, .text_cell_render th { text-align: left; vertical-align: top; }
+  display: block; max-width: 100%; overflow-x: auto; margin: 0.6rem 0; }
+td, th { padding: 0.25rem 0.7rem; border-bottom: 1px solid var(--line); text-align: left;
+  vertical-align: top; }
+.output_html table { white-space: nowrap; }
+.output_html td, .output_html th { text-align: right; }
+math[display=block] { display: block math; overflow-x: auto; max-width: 100%; }
 details { margin: 0.6rem 0; }
 summary { cursor: pointer; color: var(--note); font-family: system-ui, sans-serif; }
 nav { font-family: system-ui, sans-serif; font-size: 0.9rem; }
@@ -95,6 +98,8 @@ def write_pages(folder: Path, readme: Path, out: Path) -> list[Path]:
         title = path.stem if path != readme else "Collaborative filtering"
         page = out / name
         written.append(_write(page, _page(title, _linked(content))))
+    for picture in (root / "docs").glob("*.png"):
+        shutil.copyfile(picture, out / "docs" / picture.name)
     return written
 
 

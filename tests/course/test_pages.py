@@ -19,6 +19,7 @@ def course(tmp_path):
     (tmp_path / "docs").mkdir()
     (tmp_path / "README.md").write_text("# Course\n\n[one](notebooks/00_start.ipynb#A-title)")
     (tmp_path / "docs" / "glossary.md").write_text("# Words")
+    (tmp_path / "docs" / "matrix.png").write_bytes(b"a picture")
     picture = nbformat.v4.new_output(
         "display_data", data={"text/html": '<img alt="A line that falls." src="data:,">'}
     )
@@ -76,6 +77,7 @@ def test_links_lead_from_page_to_page(course, tmp_path):
     assert 'href="../index.html"' in lesson
     assert 'href="../../index.html"' in (out / "notebooks/labs/00_more.html").read_text()
     assert 'href="notebooks/00_start.html#A-title"' in (out / "index.html").read_text()
+    assert (out / "docs" / "matrix.png").read_bytes() == b"a picture"
 
 
 def test_formulas_need_no_script_and_code_keeps_its_dollars(course):
