@@ -141,19 +141,20 @@ def title_of(path: Path) -> str:
 
 
 def _lesson_table(folder: Path, start: str) -> str:
-    rows = [
-        [path.stem.split("_")[0], _link(path, folder, start), f"{reading_minutes(path)} min"]
-        for path in lessons(folder)
-    ]
-    return _table(["", "lesson", "read"], rows)
+    return _reading_table(["", "lesson", "read"], lessons(folder), folder, start)
 
 
 def _lab_table(folder: Path, start: str) -> str:
+    return _reading_table(["after", "lab", "read"], labs(folder), folder, start)
+
+
+def _reading_table(heads: list[str], paths: list[Path], folder: Path, start: str) -> str:
+    """Number, title and minutes of notebooks."""
     rows = [
         [path.stem.split("_")[0], _link(path, folder, start), f"{reading_minutes(path)} min"]
-        for path in labs(folder)
+        for path in paths
     ]
-    return _table(["after", "lab", "read"], rows)
+    return _table(heads, rows)
 
 
 def _path_table(folder: Path, start: str) -> str:

@@ -47,7 +47,7 @@ def prepare_copy(folder: Path, work: Path) -> list[str]:
             continue
         _write(mine, content)
         manifest[name] = _digest(content)
-    _write(work / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))
+    _write_manifest(work, manifest)
     return kept
 
 
@@ -74,14 +74,13 @@ def reset_copy(notebook: str, folder: Path, work: Path) -> Path | None:
         If the course has no such notebook.
     """
     path = notebook_named(notebook, folder)
-    mine, kept = work / _name(path, folder), None
-    if mine.exists() and mine.read_text(encoding="utf-8") != _as_copy(path):
+    name, content, kept = _name(path, folder), _as_copy(path), None
+    mine = work / name
+    if mine.exists() and mine.read_text(encoding="utf-8") != content:
         kept = _free_name(mine)
         mine.replace(kept)
-    manifest = _read_manifest(work)
-    manifest[_name(path, folder)] = _digest(_as_copy(path))
-    _write(mine, _as_copy(path))
-    _write(work / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))
+    _write(mine, content)
+    _write_manifest(work, {**_read_manifest(work), name: _digest(content)})
     return kept
 
 
@@ -111,6 +110,10 @@ def _read_manifest(work: Path) -> dict[str, str]:
         return {}
     found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
     return found
+
+
+def _write_manifest(work: Path, manifest: dict[str, str]) -> None:
+    _write(work / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))
 
 
 def _digest(text: str) -> str:
