@@ -1,10 +1,11 @@
 """Training, validation and test rows: each split a pure function of the data and the seed.
 
 Every function returns a list of frames: ``train, valid``, or ``train, valid, test`` if a
-``test_frac`` is given. Rows keep their order and their columns, no row is lost, and none is in
-two parts. Which part a row falls into depends on its ids (and time), never on its place in the
-frame: shuffled data give the same split. Hence no pair may come twice, and what decides (ids,
-timestamps) must be complete; every split checks the same, see ``split_checks``.
+``test_frac`` is given. Rows keep their order and their columns, no row is lost (but for those that
+``last_like_out`` leaves out), and none is in two parts. Which part a row falls into depends on its
+ids (and time), never on its place in the frame: shuffled data give the same split. Hence no pair
+may come twice, and what decides (ids, timestamps) must be complete; every split checks the same,
+see ``split_checks``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nbhelpers.data.split_checks import Pairs, times_of
+from nbhelpers.data.split_checks import Pairs, require_columns, times_of
 
 Rng = int | np.random.Generator
 
@@ -145,6 +146,68 @@ def leave_last_out(ratings: pd.DataFrame, *, n_parts: int = 2, rng: Rng) -> list
     return _cut(ratings, np.where(held_out, n_parts - 1 - from_end, 0), n_parts)
 
 
+def last_like_out(
+    ratings: pd.DataFrame, *, least: float = 4.0, n_parts: int = 2, rng: Rng
+) -> list[pd.DataFrame]:
+    """Each user's latest like held out, and what was rated after it left out.
+
+    A like is a rating of at least ``least``. With three parts the test is the latest like alone;
+    the validation part is the like before it, and the low ratings between the two. So all parts
+    before the test are what a service knew when the test came. Rows after the last like belong to
+    no part. Rows of one second are ordered at random. A user with fewer likes than parts stays in
+    training whole.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        With ``user_id``, ``item_id``, ``rating`` and ``timestamp``.
+    least : float
+        The lowest rating that is a like.
+    n_parts : int
+        2 for ``[train, valid]``; 3 for ``[train, valid, test]``.
+    rng : int or Generator
+        Orders rows of equal time.
+
+    Returns
+    -------
+    list of DataFrame
+        Each held-out part has one like of each user.
+
+    Raises
+    ------
+    ValueError
+        If ``n_parts`` is neither 2 nor 3, an id is missing, a timestamp is missing or no whole
+        number, a pair comes twice, or a part would be empty.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"user_id": [1] * 5, "item_id": [5, 6, 7, 8, 9]})
+    >>> log = log.assign(rating=[4.0, 5.0, 1.0, 4.0, 2.0], timestamp=[1, 2, 3, 4, 5])
+    >>> train, valid = last_like_out(log, rng=0)
+    >>> train["item_id"].tolist(), valid["item_id"].tolist()  # item 9 came after the last like
+    ([5, 6, 7], [8])
+    >>> [part["item_id"].tolist() for part in last_like_out(log, n_parts=3, rng=0)]
+    [[5], [6, 7], [8]]
+    """
+    if n_parts not in (2, 3):
+        raise ValueError(f"n_parts must be 2 or 3, got {n_parts}")
+    require_columns(ratings, "rating")
+    pairs, time = Pairs(ratings), times_of(ratings)
+    latest = np.lexsort((_draw(pairs, rng), time))
+    order = latest[np.argsort(pairs.codes["user_id"][latest], kind="stable")]
+    users = pairs.codes["user_id"][order]  # rows of a user together, in order of time
+    liked = ratings["rating"].to_numpy()[order] >= least
+    n_likes = np.bincount(users[liked], minlength=int(users.max(initial=-1)) + 1)
+    to_come = n_likes.cumsum()[users] - (liked.cumsum() - liked)  # likes at or after each row
+    after_the_last = to_come == 0
+    number = (n_parts - 1 - to_come + liked).clip(min=0)  # a low rating goes with the like before
+    number[n_likes[users] < n_parts] = 0
+    number[after_the_last & (n_likes[users] >= n_parts)] = n_parts
+    part = np.empty_like(number)
+    part[order] = number
+    return _cut(ratings, part, n_parts)
+
+
 def temporal_split(
     ratings: pd.DataFrame, *, valid_frac: float = 0.2, test_frac: float | None = None
 ) -> list[pd.DataFrame]:
@@ -251,8 +314,8 @@ def _parts(
 
 
 def _cut(ratings: pd.DataFrame, part: NDArray[np.int64], n_parts: int) -> list[pd.DataFrame]:
-    """One frame for each part number; none may be empty."""
-    counts = np.bincount(part, minlength=n_parts)
+    """One frame for each part number below ``n_parts``; none may be empty."""
+    counts = np.bincount(part, minlength=n_parts)[:n_parts]
     if not counts.all():
         name = ("train", "valid", "test")[int(np.argmin(counts))]
         raise ValueError(

@@ -1,11 +1,12 @@
-"""How far a score can be trusted: intervals, and a test of two models on the same users."""
+"""How far a score can be trusted: intervals, and tests of models on the same users."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
@@ -205,3 +206,93 @@ def seed_interval(values: ArrayLike, *, level: float = 0.95) -> tuple[float, flo
         raise ValueError(f"level must lie between 0 and 1, got {level}")
     half = stats.t.ppf((1 + level) / 2, runs.size - 1) * stats.sem(runs)
     return float(runs.mean() - half), float(runs.mean() + half)
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """P-values corrected for how many tests there are (Holm's step-down method).
+
+    Of many tests some p-values are small by chance. If every corrected value below 0.05 is called
+    a difference, the chance that even one of these calls is wrong is at most 5 %.
+
+    Parameters
+    ----------
+    p_values : array of float, shape (n_tests,)
+        Each from 0 to 1.
+
+    Returns
+    -------
+    ndarray of float, shape (n_tests,)
+        In the same order, each at least as large as before and at most 1.
+
+    Raises
+    ------
+    ValueError
+        If there is no p-value, or one lies outside 0 to 1.
+
+    References
+    ----------
+    Holm (1979), A Simple Sequentially Rejective Multiple Test Procedure,
+    https://www.jstor.org/stable/4615733
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03]).tolist()  # 3 * 0.01, then 2 * 0.03; 0.04 may not be smaller
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p_values, dtype=float)
+    if p.ndim != 1 or p.size == 0 or not ((p >= 0) & (p <= 1)).all():
+        raise ValueError(f"p-values from 0 to 1 are needed, got {p.tolist()[:3]}")
+    order = np.argsort(p)
+    steps = p[order] * np.arange(len(p), 0, -1)
+    corrected = np.empty_like(p)
+    corrected[order] = np.maximum.accumulate(steps).clip(max=1.0)
+    return corrected
+
+
+def compare(
+    per_user: pd.DataFrame, pairs: Sequence[tuple[str, str]], *, rng: int = 0
+) -> pd.DataFrame:
+    """Paired tests of several pairs of models, corrected for their number.
+
+    Parameters
+    ----------
+    per_user : DataFrame, shape (n_users, n_models)
+        A column for each model: one value of a metric for each user, the mean over seeds or draws
+        where there were several.
+    pairs : sequence of (str, str)
+        Names of two columns each; the difference is the first minus the second.
+    rng : int
+        Every test starts from this seed.
+
+    Returns
+    -------
+    DataFrame
+        A row for each pair, with ``difference``, ``low`` and ``high`` (its 95 % bootstrap interval
+        over users), ``p`` of the pair alone and ``p_corrected`` (Holm) of all pairs together.
+
+    Raises
+    ------
+    ValueError
+        If there is no pair, or a value is not finite (see ``paired_test``).
+    KeyError
+        If a model is not a column.
+
+    Examples
+    --------
+    >>> per_user = pd.DataFrame({"A": [0.5] * 20, "B": [0.25] * 20, "C": [0.25] * 20})
+    >>> compare(per_user, [("A", "B"), ("B", "C")]).round(3)
+           difference   low  high    p  p_corrected
+    A - B        0.25  0.25  0.25  0.0          0.0
+    B - C        0.00  0.00  0.00  1.0          1.0
+    """
+    if not pairs:
+        raise ValueError("at least one pair of models is needed")
+    missing = [name for pair in pairs for name in pair if name not in per_user.columns]
+    if missing:
+        raise KeyError(f"no model is called {missing[0]!r}; there are {list(per_user.columns)}")
+    rows = {}
+    for first, second in pairs:
+        test = paired_test(per_user[first], per_user[second], rng=rng)
+        rows[f"{first} - {second}"] = (test.difference, *test.interval, test.p_value)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["difference", "low", "high", "p"])
+    return table.assign(p_corrected=holm(table["p"]))

@@ -4,6 +4,7 @@ import pytest
 
 from nbhelpers.data.splits import (
     cold_split,
+    last_like_out,
     leave_last_out,
     random_split,
     stratified_split,
@@ -300,3 +301,50 @@ def test_wrong_number_of_parts_is_refused(toy_ratings):
 def test_wrong_side_is_refused(toy_ratings):
     with pytest.raises(ValueError, match="by must be 'user_id' or 'item_id', got 'rating'"):
         cold_split(toy_ratings, by="rating", rng=0)
+
+
+def last_likes_by_loop(log, order, n_parts):
+    """Rows of each part, user by user, from a frame in order of time."""
+    parts = [[] for _ in range(n_parts)]
+    for _, rows in log.loc[order].groupby("user_id"):
+        likes = [label for label, stars in rows["rating"].items() if stars >= 4]
+        if len(likes) < n_parts:
+            parts[0] += list(rows.index)
+            continue
+        held_out = likes[1 - n_parts :]
+        part = 0
+        for label in rows.index:
+            if label in held_out:
+                part = held_out.index(label) + 1
+            if part < n_parts - 1 or label == held_out[-1]:
+                parts[part].append(label)
+    return [sorted(labels) for labels in parts]
+
+
+@pytest.mark.parametrize("n_parts", [2, 3])
+def test_last_likes_are_those_of_a_plain_loop(log, rng, n_parts):
+    log["timestamp"] = rng.permutation(len(log))  # no ties: time alone decides
+    parts = last_like_out(log, n_parts=n_parts, rng=0)
+    order = log.sort_values("timestamp").index
+    assert [part.index.tolist() for part in parts] == last_likes_by_loop(log, order, n_parts)
+
+
+def test_last_likes_do_not_depend_on_the_order_of_rows(log):
+    log["timestamp"] //= 50  # many ties, which the seed decides
+    one = last_like_out(log, n_parts=3, rng=3)
+    other = last_like_out(log.sample(frac=1, random_state=5), n_parts=3, rng=3)
+    assert [set(part.index) for part in one] == [set(part.index) for part in other]
+    assert set(last_like_out(log, n_parts=3, rng=4)[2].index) != set(one[2].index)
+
+
+def test_the_test_is_one_like_of_each_user(log):
+    test = last_like_out(log, n_parts=3, rng=0)[2]
+    assert (test["rating"] >= 4).all()
+    assert test["user_id"].is_unique
+
+
+def test_last_like_out_needs_ratings(log):
+    with pytest.raises(ValueError, match=r"columns \['rating'\] are required"):
+        last_like_out(log.drop(columns="rating"), rng=0)
+    with pytest.raises(ValueError, match="n_parts must be 2 or 3, got 4"):
+        last_like_out(log, n_parts=4, rng=0)

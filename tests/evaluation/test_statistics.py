@@ -1,9 +1,12 @@
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from nbhelpers.evaluation.statistics import (
     bootstrap_interval,
+    compare,
+    holm,
     paired_test,
     seed_interval,
 )
@@ -139,3 +142,37 @@ def test_narrower_level_narrower_interval():
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_holm_by_hand():
+    # sorted .01 .02 .03 .5: times 4, 3, 2, 1, and never smaller than the one before
+    assert holm([0.5, 0.01, 0.03, 0.02]).tolist() == pytest.approx([0.5, 0.04, 0.06, 0.06])
+    assert holm([0.4, 0.6]).tolist() == pytest.approx([0.8, 0.8])
+    assert holm([0.9, 0.8]).max() == 1
+
+
+def test_compare_is_the_paired_test_of_each_pair(rng):
+    per_user = pd.DataFrame(rng.random((40, 3)), columns=list("abc"))
+    table = compare(per_user, [("a", "b"), ("c", "a")], rng=4)
+    for pair in (("a", "b"), ("c", "a")):
+        test = paired_test(per_user[pair[0]], per_user[pair[1]], rng=4)
+        row = table.loc[f"{pair[0]} - {pair[1]}"]
+        assert tuple(row[["difference", "low", "high", "p"]]) == (
+            test.difference,
+            *test.interval,
+            test.p_value,
+        )
+    assert table["p_corrected"].tolist() == holm(table["p"]).tolist()
+
+
+@pytest.mark.parametrize("p_values", [[], [0.5, 1.5], [-0.1], [float("nan")]])
+def test_no_p_values_are_refused(p_values):
+    with pytest.raises(ValueError, match="p-values from 0 to 1 are needed"):
+        holm(p_values)
+
+
+def test_compare_names_an_unknown_model():
+    with pytest.raises(KeyError, match="no model is called 'b'"):
+        compare(pd.DataFrame({"a": [1.0, 2.0]}), [("a", "b")])
+    with pytest.raises(ValueError, match="at least one pair"):
+        compare(pd.DataFrame({"a": [1.0, 2.0]}), [])
