@@ -1,280 +1,237 @@
-"""What stands on a film's poster: a palette, a drawing for each genre, and text that fits."""
+"""A film's poster, drawn from its title, year and genres alone: the same on every machine."""
 
 from __future__ import annotations
 
-import math
-import unicodedata
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from html import escape
+from typing import TypeVar
 
-# Eight colors that stay apart under every form of color blindness: Okabe and Ito (2008), Color
-# Universal Design, https://jfly.uni-koeln.de/color/, with a light grey in the place of black.
-ORANGE, SKY, GREEN, YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
-BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#BFC4CC"
-NIGHT, INK = "#0D1016", "#FFFFFF"
-WIDTH, ART_HEIGHT = 176, 132
+from nbhelpers.app.poster_motifs import (
+    ART,
+    ART_HEIGHT,
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PURPLE,
+    REEL,
+    SKY,
+    VERMILION,
+    WIDTH,
+    YELLOW,
+    Art,
+    ground,
+    known_genres,
+)
+from nbhelpers.app.poster_text import fitted
 
-
-class Art(NamedTuple):
-    """Color and drawing of a genre."""
-
-    color: str
-    shapes: str  # in a field of WIDTH x ART_HEIGHT; {a} own color, {b} second color, {g} ground
-
-
-def ground(color: str) -> str:
-    """The dark background that goes with a color: a fifth of it in the night.
-
-    Parameters
-    ----------
-    color : str
-        ``"#RRGGBB"``.
-
-    Returns
-    -------
-    str
-    """
-    mixed = (
-        round(0.2 * int(color[i : i + 2], 16) + 0.8 * int(NIGHT[i : i + 2], 16)) for i in (1, 3, 5)
-    )
-    return "#" + "".join(f"{part:02X}" for part in mixed)
-
-
-def drawing(genres: Sequence[str]) -> tuple[str, str]:
-    """Background and picture for the genres of a film.
-
-    Parameters
-    ----------
-    genres : sequence of str
-        The one that tells most decides the picture, the next one its second color.
-
-    Returns
-    -------
-    background : str
-        A color.
-    shapes : str
-        SVG elements without text, ``WIDTH`` wide and ``ART_HEIGHT`` high.
-    """
-    known = [name for name in ART if name in {_SAME.get(genre, genre) for genre in genres}]
-    main = ART[known[0]] if known else REEL
-    others = [ART[name].color for name in known[1:] if ART[name].color != main.color]
-    background = ground(main.color)
-    second = others[0] if others else INK
-    return background, main.shapes.format(a=main.color, b=second, g=background)
+HEIGHT = 256
+MARGIN = 12
+PALETTE = (ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE, GREY)
+_ROOM = WIDTH - 2 * MARGIN
+_TITLE_SIZES = ((25, 3), (22, 3), (20, 4), (17, 4), (15, 5), (13, 5), (12, 6))  # pixels, and lines
+_TITLE_HEIGHT = 98
+Choice = TypeVar("Choice")
+_FONTS = (
+    "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif",
+    "Georgia, 'Times New Roman', 'DejaVu Serif', serif",
+)
 
 
-def fitted(text: str, *, sizes: Sequence[tuple[int, int]], width: int) -> tuple[int, list[str]]:
-    """Text broken into lines, in the largest size that holds all of it.
+class Dice:
+    """Choices that a text makes: the same text, the same choices, whatever the machine.
 
     Parameters
     ----------
     text : str
-    sizes : sequence of (int, int)
-        Font sizes in pixels, largest first, each with the number of lines there is room for.
-    width : int
-        Of a line, in pixels, whichever common font is drawn.
+
+    Examples
+    --------
+    >>> Dice("Quiet Lake").between(0, 9) == Dice("Quiet Lake").between(0, 9)
+    True
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text, self._n_throws = text, 0
+
+    def share(self) -> float:
+        """The next number, from 0 to below 1."""
+        self._n_throws += 1
+        throw = f"{self._n_throws}|{self._text}".encode("utf-8", "replace")
+        return int.from_bytes(blake2b(throw, digest_size=4).digest()) / 2**32
+
+    def between(self, low: float, high: float) -> float:
+        """The next number in a range, with one decimal."""
+        return round(low + self.share() * (high - low), 1)
+
+    def one_of(self, choices: Sequence[Choice]) -> Choice:
+        """The next choice."""
+        return choices[int(self.share() * len(choices))]
+
+
+def poster_svg(title: str, *, year: str = "", genres: Sequence[str] = ()) -> str:
+    """Poster as an ``<svg>`` element without a label; ``posters.poster`` gives it one.
+
+    The genre that tells most chooses the motif and the next one a small second motif. The title
+    and the year choose colors, backdrop, place and lettering, so two films of the same genres
+    look different.
+
+    Parameters
+    ----------
+    title, year : str
+    genres : sequence of str
 
     Returns
     -------
-    size : int
-    lines : list of str
-        In the smallest size what does not fit is cut, with "…" at the end.
+    str
+        Shapes and the lines of the title, ``WIDTH`` wide and ``HEIGHT`` high, without the
+        surrounding element.
     """
-    for size, n_lines in sizes:
-        lines = _lines(text, width / size)
-        if len(lines) <= n_lines and all(_width(line) * size <= width for line in lines):
-            return size, lines
-    size, n_lines = sizes[-1]
-    whole = [piece for line in lines for piece in _pieces(line, width / size)]
-    if len(whole) > n_lines:
-        last = _pieces(whole[n_lines - 1], width / size - _width("…"))[0]
-        whole = [*whole[: n_lines - 1], last.rstrip() + "…"]
-    return size, whole
-
-
-def _lines(text: str, room: float) -> list[str]:
-    """Words put together as long as a line has room."""
-    lines: list[str] = []
-    for word in text.split():
-        if lines and _width(f"{lines[-1]} {word}") <= room:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines
-
-
-def _pieces(line: str, room: float) -> list[str]:
-    """A line cut wherever it is too long."""
-    pieces = [""]
-    for letter in line:
-        if pieces[-1] and _width(pieces[-1] + letter) > room:
-            pieces.append("")
-        pieces[-1] += letter
-    return pieces
-
-
-def _width(text: str) -> float:
-    """Width in units of the font size, by the widest of common bold fonts (DejaVu Sans Bold)."""
-    return sum(map(_letter_width, text))
-
-
-def _letter_width(letter: str) -> float:
-    if unicodedata.east_asian_width(letter) in "WF" or letter in "mwMW@%—":
-        return 1.1
-    if letter in " ilj.,:;!'|I()[]·-":
-        return 0.44
-    return 0.84 if letter.isupper() else 0.72
-
-
-def _star(x: float, y: float, *, points: int, outer: float, inner: float) -> str:
-    """Corners of a star."""
-    corners = []
-    for number in range(2 * points):
-        radius, angle = (outer, inner)[number % 2], math.pi * number / points
-        corners.append(f"{x + radius * math.sin(angle):.1f},{y - radius * math.cos(angle):.1f}")
-    return " ".join(corners)
-
-
-def _spark(x: float, y: float, size: float) -> str:
-    return f'<polygon points="{_star(x, y, points=4, outer=size, inner=size / 3.2)}" fill="{{b}}"/>'
-
-
-def _bars(heights: Sequence[int]) -> str:
-    """Bars on a common foot, as of an equalizer."""
-    return "".join(
-        f'<rect x="{24 + 19 * k}" y="{112 - height}" width="13" height="{height}" rx="3" '
-        f'fill="{{{"ab"[k % 3 == 1]}}}"/>'
-        for k, height in enumerate(heights)
+    dice = Dice(f"{title}|{year}")
+    known = known_genres(genres)
+    motif = ART[known[0]] if known else REEL
+    color = dice.one_of((motif.color, motif.color, *(ART[name].color for name in known[1:])))
+    second = dice.one_of([other for other in (*PALETTE, INK) if other != color])
+    background = ground(color)
+    title_on_top = dice.share() < 0.3
+    art_top = _TITLE_HEIGHT + 10 if title_on_top else 10
+    art = _backdrop(dice, color, art_top) + _placed(motif, dice, color, second, background, art_top)
+    if len(known) > 1:
+        art += _small(ART[known[1]], dice, second, color, background, art_top)
+    return (
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{background}"/>{art}'
+        + _shade(background, title_on_top)
+        + _lettering(title, dice, on_top=title_on_top)
     )
 
 
-_HEART = "M0 34C-44 4-36-30-16-30-6-30 0-22 0-15 0-22 6-30 16-30 36-30 44 4 0 34Z"
-_CHEVRON = "M40 {y}L88 {top}L136 {y}V{low}L88 {mid}L40 {low}Z"
-_CURTAIN = "M0 0H72C70 48 46 92 8 108L14 132H0Z"
-_SPARKS = _spark(34, 34, 10) + _spark(146, 26, 7) + _spark(150, 104, 10) + _spark(22, 96, 6)
+def _placed(motif: Art, dice: Dice, color: str, second: str, background: str, top: float) -> str:
+    """The motif, moved, turned, sized and perhaps mirrored about the middle of its field."""
+    size = dice.between(0.85, 1.25)
+    turn = dice.between(-14, 14)
+    mirror = -1 if dice.share() < 0.5 else 1
+    x = WIDTH / 2 + dice.between(-20, 20)
+    y = top + ART_HEIGHT / 2 + dice.between(-8, 8)
+    shapes = motif.shapes.format(a=color, b=second, g=background)
+    return (
+        f'<g transform="translate({x:.1f} {y:.1f}) rotate({turn}) scale({mirror * size:.1f} '
+        f'{size}) translate(-{WIDTH / 2:.0f} -{ART_HEIGHT / 2:.0f})">{shapes}</g>'
+    )
 
-# From the genre that tells most about a film to the one that tells least.
-ART = {
-    "Film-Noir": Art(
-        GREY,
-        "".join(
-            f'<rect y="{y}" width="176" height="9" fill="{{a}}" opacity=".85"/>'
-            for y in range(5, 132, 17)
+
+def _small(motif: Art, dice: Dice, color: str, second: str, background: str, top: float) -> str:
+    """A second motif on a round ground in a corner of the art."""
+    x = dice.one_of((30, WIDTH - 30))
+    y = top + dice.one_of((26, ART_HEIGHT - 26))
+    shapes = motif.shapes.format(a=color, b=second, g=background)
+    return (
+        f'<circle cx="{x}" cy="{y:.0f}" r="27" fill="{background}"/>'
+        f'<g transform="translate({x} {y:.0f}) scale(0.27) translate(-{WIDTH / 2:.0f} '
+        f'-{ART_HEIGHT / 2:.0f})">{shapes}</g>'
+        f'<circle cx="{x}" cy="{y:.0f}" r="26" fill="none" stroke="{color}" stroke-width="2"/>'
+    )
+
+
+def _shade(background: str, title_on_top: bool) -> str:
+    """The ground of the title, so that art never runs under letters."""
+    y = 0 if title_on_top else HEIGHT - _TITLE_HEIGHT
+    return f'<rect y="{y}" width="{WIDTH}" height="{_TITLE_HEIGHT}" fill="{background}"/>'
+
+
+def _lettering(title: str, dice: Dice, *, on_top: bool) -> str:
+    size, lines = fitted(title, sizes=_TITLE_SIZES, width=_ROOM)
+    font = dice.one_of(_FONTS)
+    centered = dice.share() < 0.5
+    x, anchor = (WIDTH // 2, "middle") if centered else (MARGIN, "start")
+    height = size + (len(lines) - 1) * (size + 3) + size // 4  # letters hang below their foot
+    top = (0 if on_top else HEIGHT - _TITLE_HEIGHT) + (_TITLE_HEIGHT - height) // 2
+    words = "".join(
+        f'<text x="{x}" y="{top + size + k * (size + 3)}">{escape(line)}</text>'
+        for k, line in enumerate(lines)
+    )
+    return (
+        f'<g fill="{INK}" font-family="{font}" font-size="{size}" font-weight="700" '
+        f'text-anchor="{anchor}">{words}</g>'
+    )
+
+
+def _backdrop(dice: Dice, color: str, top: float) -> str:
+    """What stands behind the motif, faint."""
+    x, y = dice.between(30, WIDTH - 30), top + dice.between(20, ART_HEIGHT - 20)
+    draw = dice.one_of(_BACKDROPS)
+    return f'<g opacity="0.3">{draw(dice, color, x, y)}</g>'
+
+
+def _rays(dice: Dice, color: str, x: float, y: float) -> str:
+    n_rays = int(dice.between(5, 9))
+    start = dice.between(0, 90)
+    wedge = f'<path d="M0 0L300 -16V16Z" fill="{color}"'
+    return "".join(
+        f'{wedge} transform="translate({x} {y:.1f}) rotate({start + 360 / n_rays * k:.1f})"/>'
+        for k in range(n_rays)
+    )
+
+
+def _rings(dice: Dice, color: str, x: float, y: float) -> str:
+    step = dice.between(16, 28)
+    return "".join(
+        f'<circle cx="{x}" cy="{y:.1f}" r="{step * k:.1f}" fill="none" stroke="{color}" '
+        f'stroke-width="{dice.between(2, 7)}"/>'
+        for k in range(1, 7)
+    )
+
+
+def _stripes(dice: Dice, color: str, x: float, y: float) -> str:
+    angle, step = dice.between(-60, 60), dice.between(22, 40)
+    bars = "".join(
+        f'<rect x="-260" y="{step * k:.1f}" width="520" height="{step / 2:.1f}" fill="{color}"/>'
+        for k in range(-8, 9)
+    )
+    return f'<g transform="translate({x} {y:.1f}) rotate({angle})">{bars}</g>'
+
+
+def _dots(dice: Dice, color: str, x: float, y: float) -> str:
+    return "".join(
+        f'<circle cx="{dice.between(0, WIDTH)}" cy="{dice.between(0, HEIGHT)}" '
+        f'r="{dice.between(1, 6)}" fill="{color}"/>'
+        for _ in range(36)
+    )
+
+
+def _hills(dice: Dice, color: str, x: float, y: float) -> str:
+    return "".join(
+        f'<path d="M-20 {HEIGHT}V{y + 26 * k:.1f}Q{x} {y + dice.between(-70, 30) + 26 * k:.1f} '
+        f'200 {y + 26 * k + dice.between(-20, 20):.1f}V{HEIGHT}Z" fill="{color}"/>'
+        for k in range(3)
+    )
+
+
+def _skyline(dice: Dice, color: str, x: float, y: float) -> str:
+    towers = []
+    left = -4.0
+    while left < WIDTH:
+        width = dice.between(10, 30)
+        towers.append(
+            f'<rect x="{left:.1f}" y="{dice.between(40, 150)}" width="{width}" height="{HEIGHT}" '
+            f'fill="{color}"/>'
         )
-        + '<path d="M18 132C22 108 46 102 66 96C56 86 54 70 56 60L38 55C40 49 52 47 60 46C62 26 '
-        "70 18 88 18C106 18 114 26 116 46C124 47 136 49 138 55L120 60C122 70 120 86 110 96C130 102 "
-        '154 108 158 132Z" fill="{g}"/><path d="M60 46H116V53H60Z" fill="{b}"/>',
-    ),
-    "Western": Art(
-        ORANGE,
-        '<circle cx="118" cy="74" r="38" fill="{b}"/><path d="M0 108H176V116H0Z" fill="{a}"/>'
-        '<path d="M62 112V40a9 9 0 0 1 18 0V72h8V56a7 7 0 0 1 14 0V80a8 8 0 0 1-8 8H80V112ZM62 96H'
-        '48a8 8 0 0 1-8-8V68a7 7 0 0 1 14 0V80h8Z" fill="{a}"/>',
-    ),
-    "Sci-Fi": Art(
-        SKY,
-        '<circle cx="88" cy="66" r="36" fill="{a}"/>'
-        '<path d="M56 50a36 36 0 0 1 52-14C92 48 74 52 56 50Z" fill="{g}" opacity=".35"/>'
-        '<path d="M53 76C22 92 18 102 30 103C58 105 150 62 152 45C153 38 140 40 122 50" '
-        'fill="none" stroke="{b}" stroke-width="6" stroke-linecap="round"/>' + _SPARKS,
-    ),
-    "Horror": Art(
-        VERMILION,
-        '<circle cx="88" cy="62" r="50" fill="{a}"/>'
-        '<path d="M0 132V98L12 70 22 100 36 52 50 104 64 78 76 108 92 84 106 106 122 60 136 102 '
-        '152 74 164 98 176 82V132Z" fill="{g}"/>'
-        '<path d="M64 44l20 10-16 6ZM112 44l-20 10 16 6Z" fill="{g}"/>',
-    ),
-    "War": Art(
-        VERMILION,
-        "".join(
-            f'<path d="{_CHEVRON.format(y=y, top=y - 26, low=y + 13, mid=y - 13)}" fill="{{a}}"/>'
-            for y in (78, 99, 120)
-        )
-        + f'<polygon points="{_star(88, 28, points=5, outer=20, inner=8)}" fill="{{b}}"/>',
-    ),
-    "Musical": Art(PURPLE, _bars((28, 52, 40, 82, 64, 94, 46))),
-    "Documentary": Art(
-        GREEN,
-        '<path d="M8 66C42 12 134 12 168 66C134 120 42 120 8 66Z" fill="{a}"/>'
-        '<circle cx="88" cy="66" r="34" fill="{g}"/><circle cx="88" cy="66" r="24" fill="{b}"/>'
-        '<circle cx="88" cy="66" r="12" fill="{g}"/><circle cx="98" cy="56" r="5" fill="#FFFFFF"/>',
-    ),
-    "Animation": Art(
-        YELLOW,
-        '<path d="M14 112Q44 2 78 104Q104 26 134 100" fill="none" stroke="{b}" stroke-width="4" '
-        'stroke-dasharray="2 9" stroke-linecap="round"/><circle cx="138" cy="84" r="27" fill="{a}"'
-        '/><circle cx="129" cy="75" r="7" fill="#FFFFFF" opacity=".8"/>'
-        '<ellipse cx="138" cy="119" rx="24" ry="4" fill="{a}" opacity=".35"/>',
-    ),
-    "Children's": Art(
-        YELLOW,
-        '<rect x="34" y="72" width="50" height="50" rx="6" fill="{a}"/>'
-        '<circle cx="118" cy="97" r="25" fill="{b}"/><polygon points="88,14 122,70 54,70" '
-        'fill="{a}" opacity=".75"/><circle cx="59" cy="97" r="12" fill="{g}"/>',
-    ),
-    "Fantasy": Art(
-        GREEN,
-        '<path d="M112 16a52 52 0 1 0 30 84a44 44 0 1 1-30-84Z" fill="{a}"/>'
-        + "".join(_spark(*where) for where in ((124, 56, 17), (152, 26, 9), (36, 28, 9))),
-    ),
-    "Romance": Art(
-        PURPLE,
-        f'<path d="{_HEART}" transform="translate(72 68) rotate(-12) scale(1.35)" fill="{{a}}"/>'
-        f'<path d="{_HEART}" transform="translate(122 82) rotate(14) scale(.85)" fill="{{b}}" '
-        'stroke="{g}" stroke-width="5"/>',
-    ),
-    "Mystery": Art(
-        SKY,
-        '<circle cx="88" cy="66" r="56" fill="{a}"/><circle cx="88" cy="66" r="44" fill="none" '
-        'stroke="{b}" stroke-width="3"/><path d="M80 62L72 98H104L96 62Z" fill="{g}"/>'
-        '<circle cx="88" cy="52" r="17" fill="{g}"/>',
-    ),
-    "Crime": Art(
-        BLUE,
-        '<g fill="none" stroke="{a}" stroke-width="6" stroke-linecap="round">'
-        '<path d="M40 100V62a48 48 0 0 1 96 0V100"/><path d="M56 116V64a32 32 0 0 1 64 0V116"/>'
-        '<path d="M72 122V66a16 16 0 0 1 32 0V122"/></g><path d="M88 66V112" stroke="{b}" '
-        'stroke-width="6" stroke-linecap="round"/>',
-    ),
-    "Adventure": Art(
-        ORANGE,
-        '<circle cx="52" cy="42" r="22" fill="{b}"/>'
-        '<path d="M0 132L44 78 76 112 122 36 176 132Z" fill="{a}"/>'
-        '<path d="M122 36L104 66 116 62 124 72 132 60 140 68Z" fill="#FFFFFF"/>',
-    ),
-    "Action": Art(
-        VERMILION,
-        f'<polygon points="{_star(88, 66, points=12, outer=64, inner=34)}" fill="{{a}}"/>'
-        f'<polygon points="{_star(88, 66, points=9, outer=36, inner=20)}" fill="{{b}}"/>'
-        '<circle cx="88" cy="66" r="11" fill="{g}"/>',
-    ),
-    "Thriller": Art(
-        VERMILION,
-        '<g fill="none" stroke="{a}" stroke-width="5"><circle cx="88" cy="66" r="50"/>'
-        '<circle cx="88" cy="66" r="30"/></g><path d="M88 4V44M88 88V128M26 66H66M110 66H150" '
-        'stroke="{b}" stroke-width="5"/><circle cx="88" cy="66" r="8" fill="{a}"/>',
-    ),
-    "Comedy": Art(
-        YELLOW,
-        '<circle cx="88" cy="68" r="46" fill="{a}"/><path d="M64 74H112A24 24 0 0 1 64 74Z" '
-        'fill="{g}"/><path d="M64 58q8-14 16 0M96 58q8-14 16 0" fill="none" stroke="{g}" '
-        'stroke-width="5" stroke-linecap="round"/>' + _SPARKS,
-    ),
-    "Drama": Art(
-        BLUE,
-        '<ellipse cx="88" cy="118" rx="46" ry="8" fill="{b}" opacity=".9"/><path d="M88 0L134 118H'
-        f'42Z" fill="{{b}}" opacity=".2"/><path d="{_CURTAIN}" fill="{{a}}"/>'
-        f'<path d="{_CURTAIN}" transform="matrix(-1 0 0 1 176 0)" fill="{{a}}"/>'
-        '<path d="M24 0C26 44 18 80 6 104M48 0C48 40 36 76 10 106M152 0C150 44 158 80 170 104'
-        'M128 0C128 40 140 76 166 106" fill="none" stroke="{g}" stroke-width="3" opacity=".6"/>',
-    ),
-}
-REEL = Art(
-    GREY,
-    '<circle cx="88" cy="66" r="52" fill="{a}"/><g fill="{g}"><circle cx="88" cy="66" r="7"/>'
-    '<circle cx="88" cy="37" r="13"/><circle cx="115.600" cy="57" r="13"/>'
-    '<circle cx="105" cy="89.500" r="13"/><circle cx="71" cy="89.500" r="13"/>'
-    '<circle cx="60.400" cy="57" r="13"/></g>',
+        left += width + dice.between(1, 5)
+    return "".join(towers)
+
+
+def _sun(dice: Dice, color: str, x: float, y: float) -> str:
+    radius = dice.between(50, 95)
+    return f'<circle cx="{x}" cy="{y:.1f}" r="{radius}" fill="{color}"/>'
+
+
+_BACKDROPS: tuple[Callable[[Dice, str, float, float], str], ...] = (
+    _rays,
+    _rings,
+    _stripes,
+    _dots,
+    _hills,
+    _skyline,
+    _sun,
 )
-_SAME = {"Children": "Children's"}  # MovieLens changed the spelling in 2015

@@ -3,48 +3,54 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import pandas as pd
 
-from nbhelpers.app.poster_svg import ART_HEIGHT, INK, WIDTH, drawing, fitted
+from nbhelpers.app.poster_images import checked_images, image_source
+from nbhelpers.app.poster_motifs import WIDTH, known_genres
+from nbhelpers.app.poster_svg import HEIGHT, poster_svg
 from nbhelpers.data.datasets.movielens import GENRE_PREFIX, NOT_A_GENRE, YEAR_IN_TITLE
 
-HEIGHT = 294
-MARGIN = 12
-_BOLD = WIDTH - 2 * MARGIN  # width of a line; regular letters are a good eighth narrower
-_REGULAR = 170
 LONGEST_TEXT, MOST_GENRES = 300, 12  # characters, and genres, beyond which a text is cut
+MOST_SHOWN = 3  # genres below a poster; its label has them all
 MARK_INK, MARK_GROUND = "#FFFFFF", "#005A8C"
-_TITLE_SIZES = ((21, 3), (18, 4), (15, 4), (13, 5), (12, 5))  # pixels, and lines with room
-_YEAR_SIZES, _GENRE_SIZES = ((13, 1),), ((12, 2), (11, 3))
 _ARTICLES = "A|An|The|La|Le|Les|L'|Il|Lo|Gli|El|Los|Las|Der|Die|Das|Den|Det|Ein|Eine|Un|Une|Una|De"
 _TRAILING_ARTICLE = re.compile(rf"(.+), ({_ARTICLES})", re.IGNORECASE)
 _NO_MATH = "tex2jax_ignore mathjax_ignore"  # a notebook would read $ in a title as a formula
-_STYLE = f"""<style>
-.cf-row {{ margin: 0 0 1.2em; font-family: system-ui, -apple-system, "Segoe UI", sans-serif; }}
-.cf-row p.cf-head {{ margin: 0 0 .4em; font-size: 18px; font-weight: 700; line-height: 1.3; }}
-.cf-row p.cf-head small {{ font-size: 14px; font-weight: 400; margin-left: .5em; }}
-.cf-row ul.cf-films {{ display: flex; gap: 14px; margin: 0; padding: 4px 4px 12px; list-style: none;
-  overflow-x: auto; scroll-snap-type: x proximity; scroll-padding: 4px; }}
-.cf-row ul.cf-films:focus-visible {{ outline: 3px solid #56B4E9; outline-offset: 2px; }}
-.cf-row li.cf-film {{ flex: none; width: {WIDTH}px; margin: 0; scroll-snap-align: start; }}
-.cf-row svg {{ display: block; border-radius: 10px; forced-color-adjust: none; }}
-.cf-row .cf-note {{ display: flex; flex-wrap: wrap; gap: 6px; margin-top: 8px; font-size: 14px;
-  line-height: 1.35; }}
-.cf-row .cf-note > span {{ padding: 1px 8px; border-radius: 9px; border: 1px solid currentColor; }}
-.cf-row .cf-note > .cf-mark {{ color: {MARK_INK}; background: {MARK_GROUND};
-  border-color: {MARK_INK}; font-weight: 600; print-color-adjust: exact;
-  -webkit-print-color-adjust: exact; }}
-@media print {{
-  .cf-row ul.cf-films {{ flex-wrap: wrap; overflow: visible; }}
-  .cf-row li.cf-film {{ break-inside: avoid; }}
-}}
+# Six cards fill a row where there is room for them; below that they keep a size that reads.
+_STYLE = """<style>
+.cf-row { margin: 0 0 1.2em; font-family: system-ui, -apple-system, "Segoe UI", sans-serif; }
+.cf-row p.cf-head { margin: 0 0 .4em; font-size: 18px; font-weight: 700; line-height: 1.3; }
+.cf-row p.cf-head small { font-size: 14px; font-weight: 400; margin-left: .5em; }
+.cf-row ul.cf-films { display: flex; gap: 12px; margin: 0; padding: 4px 4px 12px; list-style: none;
+  overflow-x: auto; scroll-snap-type: x proximity; scroll-padding: 4px; }
+.cf-row ul.cf-films:focus-visible { outline: 3px solid #56B4E9; outline-offset: 2px; }
+.cf-row li.cf-film { flex: 0 0 auto; width: clamp(116px, calc((100% - 60px) / 6), 160px); margin: 0;
+  scroll-snap-align: start; font-size: 13px; line-height: 1.35; }
+.cf-row .cf-poster { position: relative; border-radius: 9px; overflow: hidden; }
+.cf-row .cf-poster svg { display: block; width: 100%; height: auto; forced-color-adjust: none; }
+.cf-row .cf-image { position: absolute; inset: 0; background-size: cover;
+  background-position: center; }
+.cf-row .cf-facts { margin-top: 6px; }
+.cf-row .cf-facts b { font-size: 14px; }
+.cf-row .cf-facts span { white-space: nowrap; }
+.cf-row .cf-note { display: flex; flex-wrap: wrap; gap: 5px; margin-top: 5px; }
+.cf-row .cf-note > span { padding: 1px 7px; border-radius: 9px; border: 1px solid currentColor; }
+.cf-row .cf-note > .cf-mark { color: MARK_INK; background: MARK_GROUND;
+  border-color: MARK_INK; font-weight: 600; print-color-adjust: exact;
+  -webkit-print-color-adjust: exact; }
+@media print {
+  .cf-row ul.cf-films { flex-wrap: wrap; overflow: visible; }
+  .cf-row li.cf-film { break-inside: avoid; }
+}
 </style>
-"""
+""".replace("MARK_INK", MARK_INK).replace("MARK_GROUND", MARK_GROUND)
 
 
 class Film(NamedTuple):
@@ -56,6 +62,7 @@ class Film(NamedTuple):
     rank: str
     rating: str
     mark: str
+    image: str
 
     def label(self) -> str:
         """Title, year and genres in words."""
@@ -96,8 +103,17 @@ class Carousel:
         return Carousel(f"{self.body}\n{other.body}", f"{self.text}\n\n{other.text}")
 
 
-def carousel(films: pd.DataFrame, *, title: str, items: pd.DataFrame | None = None) -> Carousel:
-    """Row of film cards, in the order of the frame.
+def carousel(
+    films: pd.DataFrame,
+    *,
+    title: str,
+    items: pd.DataFrame | None = None,
+    images: Mapping[Any, str | Path] | pd.Series[Any] | None = None,
+) -> Carousel:
+    """Row of film cards, in the order of the frame: five or six in view, the rest by scrolling.
+
+    A poster is drawn from the title, the year and the genres of a film, so it needs no network and
+    no film looks like another.
 
     Parameters
     ----------
@@ -111,6 +127,10 @@ def carousel(films: pd.DataFrame, *, title: str, items: pd.DataFrame | None = No
         Heading of the row.
     items : DataFrame, optional
         Films by ``item_id``, as ``load_items`` returns them, for the columns that ``films`` lacks.
+    images : mapping or Series of item id to str or Path, optional
+        Posters of your own: web addresses, which the reader's browser then asks for, or image
+        files, which become part of the page. Nothing is fetched without them. A film without an
+        image, or whose image does not load, has its drawn poster.
 
     Returns
     -------
@@ -120,7 +140,8 @@ def carousel(films: pd.DataFrame, *, title: str, items: pd.DataFrame | None = No
     Raises
     ------
     ValueError
-        If there is no film, a film stands twice, or a title is missing.
+        If there is no film, a film stands twice, a title is missing, there are images but no
+        ``item_id``, or an image is neither a web address nor an image file.
     KeyError
         If ``items`` lacks a film; the message names up to three.
 
@@ -136,6 +157,7 @@ def carousel(films: pd.DataFrame, *, title: str, items: pd.DataFrame | None = No
     described = _described(films, items)
     if "title" not in described.columns:
         raise ValueError(f"column 'title' is required, got {list(films.columns)[:3]}: pass items")
+    described = described.assign(image=checked_images(described, images))
     shown = [_film(row) for row in described.to_dict("records")]
     count = f"{len(shown)} film" + "s" * (len(shown) > 1)
     name = escape(_clean(title))
@@ -156,9 +178,10 @@ def poster(title: str, *, year: str = "", genres: Sequence[str] = ()) -> str:
     ----------
     title : str
         As it is to be read; long ones are set smaller, and cut with "…" where nothing else helps.
+        Together with the year it chooses colors, backdrop and lettering.
     year : str
     genres : sequence of str
-        They choose picture and colors, and are named.
+        They choose what is drawn.
 
     Returns
     -------
@@ -171,24 +194,12 @@ def poster(title: str, *, year: str = "", genres: Sequence[str] = ()) -> str:
     >>> svg[:4], 'aria-label="Poster: Quiet Lake (1950), Drama"' in svg
     ('<svg', True)
     """
-    film = Film(_clean(title), _clean(year), _clean_genres(genres), "", "", "")
+    film = Film(_clean(title), _clean(year), _clean_genres(genres), "", "", "", "")
     label = escape(film.label())
-    background, shapes = drawing(film.genres)
-    size, lines = fitted(film.title, sizes=_TITLE_SIZES, width=_BOLD)
-    small, named = fitted(", ".join(film.genres), sizes=_GENRE_SIZES, width=_REGULAR)
-    dated = fitted(film.year, sizes=_YEAR_SIZES, width=_BOLD)[1]
-    foot = HEIGHT - MARGIN - 2 - (small + 3) * max(len(named) - 1, 0)
-    year_foot = foot - small - 5 if named else foot
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="Poster: {label}" '
-        f'width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" fill="{INK}" '
-        "font-family=\"system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif\">"
-        f'<title>{label}</title><rect width="{WIDTH}" height="{HEIGHT}" fill="{background}"/>'
-        f"{shapes}"
-        + _text(lines, ART_HEIGHT + 8 + size, size=size, weight=700)
-        + _text(dated, year_foot, size=_YEAR_SIZES[0][0], weight=600)
-        + _text(named, foot, size=small, weight=400)
-        + "</svg>"
+        f'viewBox="0 0 {WIDTH} {HEIGHT}"><title>{label}</title>'
+        f"{poster_svg(film.title, year=film.year, genres=film.genres)}</svg>"
     )
 
 
@@ -263,6 +274,7 @@ def _film(row: dict[Any, Any]) -> Film:
         rank=f"{known['rank']:.0f}" if "rank" in known else "",
         rating=f"{float(known['rating']):g}" if "rating" in known else "",
         mark=_clean(str(known.get("mark", ""))),
+        image=known.get("image", ""),
     )
 
 
@@ -307,23 +319,29 @@ def _clean(text: str) -> str:
     return line if len(line) <= LONGEST_TEXT else line[:LONGEST_TEXT] + "…"
 
 
-def _text(lines: Sequence[str], foot: int, *, size: int, weight: int) -> str:
-    """Lines of SVG text, the first one's foot at ``foot``."""
-    return "".join(
-        f'<text x="{MARGIN}" y="{foot + k * (size + 3)}" font-size="{size}" '
-        f'font-weight="{weight}">{escape(line)}</text>'
-        for k, line in enumerate(lines)
-    )
-
-
 def _card(film: Film) -> str:
+    drawn = poster(film.title, year=film.year, genres=film.genres)
+    image = _image(film.image) if film.image else ""
+    telling = [*known_genres(film.genres), *film.genres][:MOST_SHOWN]
+    named = [f"<span>{escape(name)}</span>" for name in dict.fromkeys(telling)]
+    year = f"<b>{escape(film.year)}</b> " if film.year else ""
+    facts = (year + ", ".join(named)).strip()
     rank = f"<span>No. {film.rank}</span>" if film.rank else ""
     stars = f'<span role="img" aria-label="rated {film.rating}">★ {film.rating}</span>'
     mark = f'<span class="cf-mark"><span aria-hidden="true">✓ </span>{escape(film.mark)}</span>'
     notes = rank + stars * bool(film.rating) + mark * bool(film.mark)
-    note = f'<div class="cf-note">{notes}</div>' if notes else ""
-    drawn = poster(film.title, year=film.year, genres=film.genres)
-    return f'<li class="cf-film">{drawn}{note}</li>'
+    return (
+        f'<li class="cf-film"><div class="cf-poster">{drawn}{image}</div>'
+        + (f'<div class="cf-facts">{facts}</div>' if facts else "")
+        + (f'<div class="cf-note">{notes}</div>' if notes else "")
+        + "</li>"
+    )
+
+
+def _image(image: str) -> str:
+    """An image over the drawn poster; as a background, since one that fails then shows nothing."""
+    address = quote(image_source(image), safe=":/?&=%#@!,;~+$*-._")
+    return f'<div class="cf-image" style="background-image:url({escape(address)})"></div>'
 
 
 def _line(film: Film) -> str:

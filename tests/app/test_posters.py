@@ -6,10 +6,12 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from nbhelpers.app import poster_svg
-from nbhelpers.app.poster_svg import ART, INK, REEL, drawing, fitted, ground
+from nbhelpers.app import poster_text
+from nbhelpers.app.poster_motifs import ART, INK, REEL, WIDTH, ground
+from nbhelpers.app.poster_svg import HEIGHT, MARGIN, PALETTE, poster_svg
+from nbhelpers.app.poster_text import fitted
 from nbhelpers.app.posters import (
-    HEIGHT,
+    LONGEST_TEXT,
     MARK_GROUND,
     MARK_INK,
     carousel,
@@ -28,6 +30,7 @@ ITEMS = pd.DataFrame(
         "genre_Sci-Fi": [1, 0, 1],
     }
 )
+FIRST = "#D55E00"  # see test_a_poster_is_the_same_on_every_machine
 ATTACK = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;"
 
 
@@ -108,10 +111,9 @@ def test_contrast_of_black_on_white_is_21():
     assert contrast("#000000", "#FFFFFF") == pytest.approx(21)
 
 
-@pytest.mark.parametrize("name", [*ART, None])
-def test_text_on_every_poster_has_the_contrast_of_wcag(name):
-    background, _ = drawing([name] if name else [])
-    assert contrast(INK, background) >= 4.5
+@pytest.mark.parametrize("color", PALETTE)
+def test_text_on_every_poster_has_the_contrast_of_wcag(color):
+    assert contrast(INK, ground(color)) >= 4.5
 
 
 def test_a_mark_has_the_contrast_of_wcag():
@@ -147,13 +149,44 @@ def test_colors_stay_apart_without_one_kind_of_cone():
 def test_every_genre_of_the_data_has_its_own_picture():
     genres = [name for name in ML_100K_FLAGS if name != "unknown"]
     assert set(genres) == set(ART)
-    assert len({drawing([name]) for name in genres}) == len(genres)
-    assert drawing(["Children"]) == drawing(["Children's"])
+    assert len({poster_svg("Lake", genres=[name]) for name in genres}) == len(genres)
+    assert poster_svg("Lake", genres=["Children"]) == poster_svg("Lake", genres=["Children's"])
 
 
 @pytest.mark.parametrize("genres", [["Polka"], [], ["(no genres listed)"]])
 def test_an_unknown_genre_gets_the_reel(genres):
-    assert drawing(genres)[1] == REEL.shapes.format(a=REEL.color, b=INK, g=ground(REEL.color))
+    reel = re.findall(r" d?=?r?x?y?=?\"[^\"{}]*\"", REEL.shapes)
+    assert all(part in poster_svg("Lake", genres=genres) for part in reel)
+
+
+def test_films_of_the_same_genres_look_different():
+    titles = [f"Space Film {n}" for n in range(200)]
+    assert len({poster_svg("", year=title, genres=["Sci-Fi"]) for title in titles}) == 200
+    assert poster_svg("Lake", year="1950") != poster_svg("Lake", year="1951")
+
+
+def test_a_poster_is_the_same_on_every_machine():
+    """Choices come from the words alone; the colors are those of the first poster ever drawn."""
+    svg = poster_svg("Quiet Lake", year="1950", genres=["Drama", "War"])
+    assert svg == poster_svg("Quiet Lake", year="1950", genres=["Drama", "War"])
+    assert re.findall('fill="(#[0-9A-F]{6})"', svg)[0] == ground(FIRST)
+
+
+@pytest.mark.parametrize("n", range(40))
+def test_letters_stand_on_a_plain_ground(n):
+    """The last rectangle before the letters covers all of them."""
+    root = ElementTree.fromstring(poster(f"Film number {n} of a longer name", genres=["Drama"]))
+    shade = list(root.iter(f"{SVG}rect"))[-1]
+    top, height = int(shade.get("y")), int(shade.get("height"))
+    (letters,) = (group for group in root.iter(f"{SVG}g") if group.get("font-size"))
+    size = int(letters.get("font-size"))
+    for text in letters:
+        assert top <= int(text.get("y")) - size
+        assert int(text.get("y")) + size // 4 <= top + height
+    assert (shade.get("width"), shade.get("fill")) == (
+        str(WIDTH),
+        root.find(f"{SVG}rect").get("fill"),
+    )
 
 
 @pytest.mark.parametrize("name", [*ART, "Polka"])
@@ -174,13 +207,27 @@ def test_a_poster_says_its_words_to_a_screen_reader():
     assert root.find(f"{SVG}title").text == "Quiet Lake (1950), Drama, War"
 
 
-def test_a_poster_shows_title_year_and_genres():
+def test_a_poster_shows_the_title():
     svg = poster("Quiet Lake", year="1950", genres=["Drama", "War"])
-    assert svg_texts(svg) == ["Quiet Lake", "1950", "Drama, War"]
+    assert " ".join(svg_texts(svg)) == "Quiet Lake"
+
+
+def test_a_card_shows_year_and_the_genres_that_tell_most():
+    genres = "Comedy|Drama|Thriller|Western|Film-Noir"
+    page = Page(one_row(year=[1950], genres=[genres]).html)
+    start = page.texts.index("1950")
+    assert "".join(page.texts[start : start + 7]) == "1950 Film-Noir, Western, Thriller"
+    assert page.attributes("svg", "aria-label") == [
+        "Poster: Quiet Lake (1950), Comedy, Drama, Thriller, Western, Film-Noir"
+    ]
+
+
+def test_a_genre_without_a_motif_is_shown_too():
+    assert "Polka" in Page(one_row(genres=["Polka"]).html).texts
 
 
 def test_a_film_without_year_and_genres_has_a_poster():
-    assert svg_texts(poster("Quiet Lake")) == ["Quiet Lake"]
+    assert " ".join(svg_texts(poster("Quiet Lake"))) == "Quiet Lake"
 
 
 @pytest.mark.parametrize(
@@ -194,18 +241,15 @@ def test_a_film_without_year_and_genres_has_a_poster():
         "Supercalifragilisticexpialidocious",
     ],
 )
-def test_long_text_stays_within_the_card(title):
-    svg = poster(title, year="1950", genres=list(ART)[:6])
-    texts = list(ElementTree.fromstring(svg).iter(f"{SVG}text"))
-    feet = [int(text.get("y")) for text in texts]
-    assert feet == sorted(feet)
-    assert feet[-1] <= HEIGHT - 12
-    for text in texts:
-        narrower = 0.89 if text.get("font-weight") == "400" else 1  # than the bold letters measured
-        assert poster_svg._width(text.text) * int(text.get("font-size")) * narrower <= 152
-    for above, below in pairwise(texts):  # no line runs into the next
-        gap = int(below.get("y")) - int(above.get("y"))
-        assert gap >= int(below.get("font-size")) + 2
+def test_long_text_stays_within_the_poster(title):
+    root = ElementTree.fromstring(poster(title[:LONGEST_TEXT], genres=list(ART)[:6]))
+    (letters,) = (group for group in root.iter(f"{SVG}g") if group.get("font-size"))
+    size, feet = int(letters.get("font-size")), [int(text.get("y")) for text in letters]
+    assert feet[-1] + size // 4 <= HEIGHT
+    assert feet[0] - size >= 0
+    for text in letters:
+        assert poster_text._width(text.text) * size <= WIDTH - 2 * MARGIN
+    assert all(below - above >= size + 2 for above, below in pairwise(feet))
 
 
 def test_long_titles_lose_no_word():
@@ -379,7 +423,7 @@ FORBIDDEN = ["\x00", "\x0b", "\x1f", "\ud800", "\ufffe", "\uffff"]  # by XML 1.0
 def test_a_poster_is_well_formed_with_what_xml_forbids_in_any_word(letter):
     word = f"one{letter}two"
     svg = poster(word, year=word, genres=[word, "Drama"])
-    assert svg_texts(svg) == ["one two", "one two", "one two, Drama"]
+    assert " ".join(svg_texts(svg)) == "one two"
     assert (
         ElementTree.fromstring(svg).get("aria-label") == "Poster: one two (one two), one two, Drama"
     )
@@ -388,9 +432,9 @@ def test_a_poster_is_well_formed_with_what_xml_forbids_in_any_word(letter):
 @pytest.mark.parametrize("letters", ["x", "x ", " ", "(", "é\x00", "漢"])
 def test_a_text_of_a_megabyte_is_cut_before_it_is_laid_out(letters, monkeypatch):
     measured = []
-    width = poster_svg._letter_width
+    width = poster_text._letter_width
     monkeypatch.setattr(
-        poster_svg, "_letter_width", lambda letter: measured.append(letter) or width(letter)
+        poster_text, "_letter_width", lambda letter: measured.append(letter) or width(letter)
     )
     long = "A" + letters * (2**20 // len(letters))
     films = pd.DataFrame({"title": [long], "year": [long], "genres": ["|".join([long] * 3)]})
@@ -438,3 +482,68 @@ def test_dollars_in_a_title_are_no_formula():
     assert "Ba$$in" in page.texts
     classes = page.attributes("section", "class")[0].split()
     assert {"tex2jax_ignore", "mathjax_ignore"} <= set(classes)
+
+
+IMAGES = {3: "https://example.org/3.jpg?a=1&b=2"}
+
+
+def shown_images(page):
+    styles = [attributes.get("style", "") for tag, attributes in page.tags if tag == "div"]
+    return [style for style in styles if style]
+
+
+def test_without_images_a_page_asks_for_nothing():
+    assert shown_images(Page(carousel(ITEMS, title="Row").html)) == []
+
+
+def test_an_image_of_ones_own_covers_the_drawn_poster():
+    page = Page(carousel(ITEMS, title="Row", images=IMAGES).html)
+    assert shown_images(page) == [f"background-image:url({IMAGES[3]})"]
+    assert len(page.attributes("svg", "role")) == 3
+
+
+@pytest.mark.parametrize("kind", [dict, pd.Series])
+def test_image_files_become_part_of_the_page(tmp_path, kind):
+    file = tmp_path / "a.png"
+    file.write_bytes(b"\x89PNG\r\n")
+    page = Page(carousel(ITEMS, title="Row", images=kind({1: file, 99: file})).html)
+    assert shown_images(page) == ["background-image:url(data:image/png;base64,iVBORw0K)"]
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ("javascript:alert(1)", "a web address or a file that exists, got 'javascript:alert"),
+        ("no_such_file.png", "a web address or a file that exists, got 'no_such_file.png'"),
+        ("data:text/html,x", "a web address or a file"),
+    ],
+)
+def test_other_images_are_refused(image, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        carousel(ITEMS, title="Row", images={3: image})
+
+
+def test_files_that_are_no_images_or_too_large_are_refused(tmp_path):
+    text, large = tmp_path / "a.png", tmp_path / "b.png"
+    text.write_text("<script>")
+    large.write_bytes(b"\x89PNG" * 200_000)
+    with pytest.raises(ValueError, match="is no PNG, JPEG, GIF or WebP"):
+        carousel(ITEMS, title="Row", images={3: text})
+    with pytest.raises(ValueError, match="has 800,000 bytes: at most 500,000"):
+        carousel(ITEMS, title="Row", images={3: large})
+
+
+def test_images_need_ids_and_one_row_an_item():
+    with pytest.raises(ValueError, match="images are matched by item_id, got columns"):
+        carousel(pd.DataFrame({"title": ["Lake"]}), title="Row", images=IMAGES)
+    twice = pd.Series(["https://a.org", "https://b.org"], index=[3, 3])
+    with pytest.raises(ValueError, match="item 3 stands twice in images"):
+        carousel(ITEMS, title="Row", images=twice)
+
+
+def test_an_address_cannot_leave_its_place():
+    images = {3: "https://example.org/\"'><script>);color:red;x:url(a b"}
+    page = Page(carousel(ITEMS, title="Row", images=images).html)
+    (style,) = shown_images(page)
+    assert re.fullmatch(r"background-image:url\([^()\s\"']*\)", style)
+    assert "script" not in {tag for tag, _ in page.tags}
