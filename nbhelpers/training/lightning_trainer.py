@@ -17,10 +17,12 @@ from nbhelpers.training.device import choose_device
 from nbhelpers.training.loop import shows_progress
 from nbhelpers.training.resume import Batches, ResumableBatches
 
-# Lightning's own use of torch, which no reader can change; and a resumed run's folder is not empty
+# Lightning's own use of torch, which no reader can change; a resumed run's folder is not empty; and
+# tables this small need no workers
 EXPECTED = (
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
     r"Checkpoint directory .* not empty",
+    r"The '\w+' does not have many workers",
 )
 
 
@@ -64,6 +66,22 @@ class RetrievalData(pl.LightningDataModule):
         self.loader.load_state_dict(state_dict)
 
 
+def quiet_lightning() -> None:
+    """Switch off Lightning's remarks on the hardware and on itself, for the whole process.
+
+    Warnings that a reader can do something about still come.
+
+    Examples
+    --------
+    >>> quiet_lightning()
+    >>> logging.getLogger("pytorch_lightning").isEnabledFor(logging.WARNING)
+    False
+    """
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    for message in EXPECTED:
+        warnings.filterwarnings("ignore", message=message)
+
+
 def quiet_trainer(
     folder: Path | str,
     *,
@@ -98,8 +116,7 @@ def quiet_trainer(
     Returns
     -------
     Trainer
-        Without a progress bar where the variable ``CI`` is set. Lightning's remarks on the
-        hardware and on itself are switched off for the whole process.
+        Without a progress bar where the variable ``CI`` is set, and with ``quiet_lightning``.
 
     Examples
     --------
@@ -109,9 +126,7 @@ def quiet_trainer(
     >>> trainer.max_epochs, trainer.early_stopping_callback.patience
     (3, 2)
     """
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    for message in EXPECTED:
-        warnings.filterwarnings("ignore", message=message)
+    quiet_lightning()
     device = choose_device() if device is None else torch.device(device)
     kept = ModelCheckpoint(
         Path(folder) / "checkpoints",

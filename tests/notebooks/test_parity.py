@@ -168,15 +168,15 @@ def test_ordinal_rating_of_its_lab_is_that_of_the_package():
 
 
 @pytest.mark.parametrize("name", ["GMF", "MLP", "NeuMF"])
-def test_networks_of_05b_are_those_of_the_package(name):
-    theirs, ours = shown("05b_ncf_in_lightning")[name](6, 9, 4), getattr(ncf, name)(6, 9, 4)
+def test_networks_of_05_are_those_of_the_package(name):
+    theirs, ours = shown("05_ncf_retrieval")[name](6, 9, 4), getattr(ncf, name)(6, 9, 4)
     assert type(theirs).__module__ != type(ours).__module__
     ours.load_state_dict(theirs.state_dict())
     torch.testing.assert_close(ours(*PAIRS), theirs(*PAIRS))
 
 
-def test_pair_module_of_05b_is_that_of_the_package():
-    names, batch = shown("05b_ncf_in_lightning"), (*PAIRS, torch.tensor([[1, 2]] * 4))
+def test_pair_module_of_05_is_that_of_the_package():
+    names, batch = shown("05_ncf_retrieval"), (*PAIRS, torch.tensor([[1, 2]] * 4))
     model = ncf.GMF(6, 9, 4)
     theirs, ours = names["PairModule"](model, lr=0.1), lightning.PairModule(model, lr=0.1)
     assert type(theirs).__module__ != type(ours).__module__
@@ -186,8 +186,8 @@ def test_pair_module_of_05b_is_that_of_the_package():
     assert theirs.defaults["weight_decay"] == ours.defaults["weight_decay"] == 0
 
 
-def test_logistic_loss_of_05b_is_that_of_the_package():
-    theirs = shown("05b_ncf_in_lightning")["logistic_loss"]
+def test_logistic_loss_of_05_is_that_of_the_package():
+    theirs = shown("05_ncf_retrieval")["logistic_loss"]
     assert theirs.__module__ != losses.logistic_loss.__module__
     scores = torch.linspace(-4, 4, 3), torch.linspace(-40, 40, 12).view(3, 4)
     torch.testing.assert_close(losses.logistic_loss(*scores), theirs(*scores))

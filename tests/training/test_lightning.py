@@ -1,5 +1,6 @@
 """Training in Lightning: what is learned, logged and kept, and going on after a stop."""
 
+import os
 import warnings
 
 import pytest
@@ -16,6 +17,7 @@ from nbhelpers.training.fit import seed_everything
 from nbhelpers.training.lightning import InBatchModule, PairModule
 from nbhelpers.training.lightning_trainer import (
     RetrievalData,
+    quiet_lightning,
     quiet_trainer,
     restore_best,
     training_log,
@@ -332,3 +334,50 @@ def test_weights_of_a_batch_reach_the_softmax_over_the_batch():
     each = -scores.masked_fill(seen, -torch.inf).log_softmax(dim=1).diagonal()
     assert first.item() == pytest.approx(((twice * each).sum() / 4).item(), rel=1e-5)
     assert size == 4
+
+
+class WithValidation(pl.LightningModule):
+    """A module and its data as a page writes them, with a loader that has no workers."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(1, 1)
+
+    def training_step(self, batch, batch_idx):
+        return self.layer(batch[0]).square().mean()
+
+    def validation_step(self, batch, batch_idx):
+        self.log("size", self.layer(batch[0]).abs().mean())
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def test_a_trainer_of_ones_own_is_quiet_too(tmp_path, capfd, caplog, monkeypatch):
+    cores = set(range(16))  # on a small machine Lightning asks for no workers
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: cores, raising=False)
+    rows = torch.utils.data.TensorDataset(torch.ones(4, 1))
+    loader = torch.utils.data.DataLoader(rows, batch_size=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quiet_lightning()
+        own = pl.Trainer(
+            default_root_dir=tmp_path,
+            max_epochs=1,
+            accelerator="cpu",
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            log_every_n_steps=0,
+        )
+        own.fit(WithValidation(), loader, loader)
+    assert capfd.readouterr() == ("", "")
+    assert not caplog.records
+
+
+def test_a_warning_of_ones_own_still_comes():
+    with warnings.catch_warnings():
+        quiet_lightning()
+        with pytest.warns(UserWarning, match="look here"):
+            warnings.warn("look here", UserWarning, stacklevel=1)
