@@ -90,7 +90,8 @@ def fit(
         Makes another optimizer from the model, such as ``partial(adam_l2, lr=0.01, wd=2e-4)``;
         ``lr`` and ``wd`` are then unused.
     schedule : callable, optional
-        Makes a scheduler, stepped after each batch, such as ``one_cycle``.
+        Makes a scheduler, stepped after each batch, such as ``one_cycle``; or ``on_plateau``,
+        stepped after each epoch by the first metric of validation.
     validate : callable, optional
         Gives metrics of the model by name after each epoch, in evaluation mode and without
         gradients: higher is better. Its first metric then decides which epoch is best, also where
@@ -115,8 +116,9 @@ def fit(
     Raises
     ------
     ValueError
-        If there are no rows, the tensors differ in length, ``patience`` is given without
-        validation, the model has no parameter, or the checkpoint is damaged or of another run.
+        If there are no rows, the tensors differ in length, ``patience`` or ``on_plateau`` is
+        given without validation, the model has no parameter, or the checkpoint is damaged or of
+        another run.
     FloatingPointError
         At the end of the first epoch whose loss or whose weights are not finite, or at the first
         step, with the cause. With ``patience`` the best weights come back.

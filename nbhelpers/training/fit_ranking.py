@@ -125,7 +125,8 @@ def fit_ranking(
         Makes another optimizer from the model, such as ``lambda model: factors_and_biases(model,
         lr=0.01, bias_lr=0.1)``; ``lr`` and ``wd`` are then unused.
     schedule : callable, optional
-        Makes a scheduler, stepped after each batch, such as ``one_cycle``.
+        Makes a scheduler, stepped after each batch, such as ``one_cycle``; or ``on_plateau``,
+        stepped after each epoch by the first metric of validation.
     validate : callable, optional
         Gives metrics of the model by name after each epoch, in evaluation mode and without
         gradients, such as ``lambda model: {"map": evaluate_ranking(model, valid,
@@ -149,8 +150,9 @@ def fit_ranking(
     Raises
     ------
     ValueError
-        If ``n_epochs`` or ``patience`` is below 1, ``patience`` is given without ``validate``,
-        the model has no parameter, or the checkpoint is damaged or of another run.
+        If ``n_epochs`` or ``patience`` is below 1, ``patience`` or ``on_plateau`` is given
+        without ``validate``, the model has no parameter, or the checkpoint is damaged or of
+        another run.
     FloatingPointError
         At the end of the first epoch whose loss or whose weights are not finite, or at the first
         step, with the cause. With ``patience`` the best weights come back.

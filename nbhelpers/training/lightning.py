@@ -10,6 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.training.epoch_loss import MeanLoss, require_finite
@@ -93,12 +94,16 @@ class RetrievalModule(pl.LightningModule):
         return loss
 
     def configure_optimizers(self) -> Any:
-        """The optimizer of this run, and its schedule if there is one."""
+        """The optimizer of this run, and its schedule if there is one, moved after each batch."""
         optimizer = self.make_optimizer(self.model)
         if self.schedule is None:
             return optimizer
         n_steps = int(self.trainer.estimated_stepping_batches)
         scheduler = self.schedule(optimizer, n_steps)
+        if isinstance(scheduler, ReduceLROnPlateau):
+            raise ValueError(
+                "on_plateau is for fit and fit_ranking: train there, or choose another"
+            )
         return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
 
     def on_fit_start(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm import tqdm
 
 from nbhelpers.core.checks import require_one
@@ -56,7 +56,8 @@ class Recipe:
     make_optimizer : callable
         Makes the optimizer from the model.
     schedule : callable, optional
-        Makes a scheduler from the optimizer and the number of steps, stepped after each batch.
+        Makes a scheduler from the optimizer and the number of steps, stepped after each batch; or
+        ``optimizers.on_plateau``, which is stepped after each epoch by the first metric.
     validate : callable, optional
         Metrics of the model by name, in evaluation mode and without gradients.
     mode : {"min", "max"}
@@ -175,6 +176,7 @@ class _Run:
         self.scheduler: LRScheduler | None = None
         if recipe.schedule is not None:
             self.scheduler = recipe.schedule(self.optimizer, recipe.n_epochs * len(batches))
+        self.plateau = _plateau_of(self.scheduler, recipe)
         self.history = History(mode=recipe.mode, device=self.device)
         self.best = BestWeights(model, recipe.patience)
         self.is_first_step, self.has_ended = True, False
@@ -204,6 +206,8 @@ class _Run:
             learning_rates=rates_of(self.optimizer),
         )
         self.best.update(self.history)
+        if self.plateau is not None:
+            self.plateau.step(next(iter(self.history.metrics.values()))[-1])
         log_epoch(self.history, self.recipe.n_epochs)
 
     def _pass(self) -> float:
@@ -218,7 +222,7 @@ class _Run:
         if self.is_first_step:  # bad data or a bad loss should not cost an epoch
             require_finite(self.model, loss.item(), data=self.data)
             self.is_first_step = False
-        descend(loss, self.optimizer, self.scheduler)
+        descend(loss, self.optimizer, self.scheduler if self.plateau is None else None)
         return loss.detach(), size
 
     def _save(self) -> None:
@@ -249,6 +253,20 @@ class _Run:
         self.history.device = self.device
         self.has_ended = kept["has_ended"]
         restore_random_states(kept["random"], self.batches)
+
+
+def _plateau_of(scheduler: LRScheduler | None, recipe: Recipe) -> ReduceLROnPlateau | None:
+    """The scheduler if it waits for a plateau, and then the metric that it needs is there."""
+    if not isinstance(scheduler, ReduceLROnPlateau):
+        return None
+    if recipe.validate is None:
+        raise ValueError("on_plateau needs validation: pass validate, or validation rows")
+    if scheduler.mode != recipe.mode:
+        raise ValueError(
+            f"on_plateau has mode {scheduler.mode!r}, and of the first metric a "
+            f"{'low' if recipe.mode == 'min' else 'high'} value is good: set mode={recipe.mode!r}"
+        )
+    return scheduler
 
 
 @torch.no_grad()

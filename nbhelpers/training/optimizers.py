@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 Decay = float | Mapping[str, float]
 MakeOptimizer = Callable[[nn.Module], Optimizer]
@@ -326,4 +326,58 @@ def one_cycle(optimizer: Optimizer, n_steps: int) -> LRScheduler:
         pct_start=0.25,
         final_div_factor=4000.0,
         cycle_momentum=not optimizer.defaults.keys().isdisjoint({"betas", "momentum"}),
+    )
+
+
+def on_plateau(
+    optimizer: Optimizer,
+    n_steps: int,
+    *,
+    factor: float = 0.1,
+    patience: int = 1,
+    mode: Literal["min", "max"] = "max",
+) -> ReduceLROnPlateau:
+    """Learning rate that falls when the first metric of ``validate`` stops getting better.
+
+    The loop looks at it after each epoch, not after each batch. The metric must come from
+    validation rows: a rate that follows test rows has learned from them.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    n_steps : int
+        Not used: a plateau does not depend on how long the run is.
+    factor : float
+        Between 0 and 1: the rate is multiplied by it.
+    patience : int
+        Epochs in a row without a new best value that are still waited for; at the next one the
+        rate falls, and the count starts anew.
+    mode : {"max", "min"}
+        "max" where a high value is good, as in ``fit_ranking``; "min" for the loss of ``fit``.
+
+    Returns
+    -------
+    ReduceLROnPlateau
+
+    Raises
+    ------
+    ValueError
+        If ``factor`` or ``patience`` is out of its range.
+
+    Examples
+    --------
+    >>> optimizer = adam(nn.Linear(3, 1), lr=0.1)
+    >>> scheduler, rates = on_plateau(optimizer, 0, factor=0.5), []
+    >>> for metric in [0.1, 0.2, 0.2, 0.1, 0.3]:
+    ...     scheduler.step(metric)
+    ...     rates.append(optimizer.param_groups[0]["lr"])
+    >>> rates
+    [0.1, 0.1, 0.1, 0.05, 0.05]
+    """
+    if not 0 < factor < 1:
+        raise ValueError(f"factor must lie between 0 and 1, got {factor}")
+    if patience < 0:
+        raise ValueError(f"patience must be at least 0, got {patience}")
+    return ReduceLROnPlateau(
+        optimizer, mode=mode, factor=factor, patience=patience, threshold=0.0, threshold_mode="abs"
     )
