@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from math import inf, sqrt
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ class AlternatingLeastSquares(FittedOn, ClosedForm):
         True where there was a positive in training.
     """
 
-    learned = (*FITTED, "user_factors", "item_factors")
+    learned: ClassVar[tuple[str, ...]] = (*FITTED, "user_factors", "item_factors")
     user_factors: Tensor
     item_factors: Tensor
 
@@ -106,11 +106,10 @@ class AlternatingLeastSquares(FittedOn, ClosedForm):
         users = self._user_start(of_users, user_factors)
         items = self._item_start(of_items, item_factors, None if user_factors is None else users)
         for _ in range(self.n_iterations):
-            users = self._next(of_users, items, users)
-            items = self._next(of_items, users, items)
+            users, items = self._sweep(of_users, of_items, users, items)
         self.remember(interactions)
-        users[~self.trained_users] = users[self.trained_users].mean(dim=0)
         self.user_factors, self.item_factors = users, items
+        self._fill_in()
         return self
 
     def fold_in(self, interactions: Positives) -> FoldedVectors:
@@ -238,11 +237,24 @@ class AlternatingLeastSquares(FittedOn, ClosedForm):
         drawn = torch.randn(n_items, self.n_factors, generator=self.generator)
         return 0.1 / sqrt(self.n_factors) * drawn
 
-    def _next(self, problems: RowProblems, others: Tensor, start: Tensor) -> Tensor:
-        """One side's factors after half a sweep."""
+    def _sweep(
+        self, of_users: RowProblems, of_items: RowProblems, users: Tensor, items: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Factors of users and items after both halves of a sweep."""
+        users = self._next(of_users, items, users)
+        return users, self._next(of_items, users, items)
+
+    def _fill_in(self) -> None:
+        """Give the users without positives the mean of the others."""
+        self.user_factors[~self.trained_users] = self.user_factors[self.trained_users].mean(dim=0)
+
+    def _next(
+        self, problems: RowProblems, others: Tensor, start: Tensor, *, mean: Tensor | None = None
+    ) -> Tensor:
+        """One side's factors after half a sweep; damped toward ``mean``, or toward 0."""
         if self.n_cg_steps is None:
-            return problems.solve(others)
-        return problems.near(others, start, n_steps=self.n_cg_steps)
+            return problems.solve(others, mean=mean)
+        return problems.near(others, start, n_steps=self.n_cg_steps, mean=mean)
 
     def _problems(self, positives: csr_matrix, device: torch.device) -> RowProblems:
         """What each row of positives, a matrix of weights, minimizes."""

@@ -18,7 +18,8 @@ class RowSystems(NamedTuple):
 
     The matrix of a row is ``shared`` + the outer products of its own positives' factors, each
     times its ``square`` weight, + ``damping`` on the diagonal. The right side is the sum of its
-    positives' factors, each times its ``linear`` weight.
+    positives' factors, each times its ``linear`` weight, + ``damping`` times ``mean``, if there
+    is one: the factors that damping draws to, in place of zeros.
 
     Attributes
     ----------
@@ -28,6 +29,7 @@ class RowSystems(NamedTuple):
     square, linear : Tensor of float, shape (rows, most)
         Weights of the squared score and of the score of each positive.
     damping : Tensor of float, shape (rows, 1)
+    mean : Tensor of float, shape (rows, n_factors), optional
     """
 
     shared: Tensor
@@ -35,10 +37,12 @@ class RowSystems(NamedTuple):
     square: Tensor
     linear: Tensor
     damping: Tensor
+    mean: Tensor | None = None
 
     def right(self) -> Tensor:
         """Right side of each row, shape (rows, n_factors)."""
-        return (self.linear.unsqueeze(1) @ self.own).squeeze(1)
+        right = (self.linear.unsqueeze(1) @ self.own).squeeze(1)
+        return right if self.mean is None else right + self.damping * self.mean
 
     def product(self, x: Tensor) -> Tensor:
         """Each row's matrix times its ``x``, shape (rows, n_factors), without the matrix."""
@@ -76,6 +80,7 @@ class RowProblems(NamedTuple):
     Row r with factors x minimizes ``unobserved_weight`` * the sum of (score of a column) ** 2
     over all columns + the sum over its positives of square * score ** 2 - 2 * linear * score +
     damping * (squared length of x), where a score is the product of x with the column's factors.
+    With a mean, the last length is that of x - mean: x is drawn to its mean instead of to zero.
 
     Attributes
     ----------
@@ -98,12 +103,14 @@ class RowProblems(NamedTuple):
         """Which rows have a positive: bool, shape (n_rows,)."""
         return torch.from_numpy(np.diff(self.indptr) > 0).to(self.damping.device)
 
-    def solve(self, others: Tensor) -> Tensor:
+    def solve(self, others: Tensor, *, mean: Tensor | None = None) -> Tensor:
         """Best factors of every row, given those of the columns.
 
         Parameters
         ----------
         others : Tensor of float32, shape (n_columns, n_factors)
+        mean : Tensor of float32, shape (n_rows, n_factors), optional
+            Factors that damping draws each row to; left out, zeros.
 
         Returns
         -------
@@ -115,15 +122,22 @@ class RowProblems(NamedTuple):
         ValueError
             If float32 cannot hold the answer.
         """
-        return self._solved(others, lambda rows, systems: systems.solve())
+        return self._solved(others, mean, lambda rows, systems: systems.solve())
 
-    def near(self, others: Tensor, start: Tensor, *, n_steps: int) -> Tensor:
+    def near(
+        self, others: Tensor, start: Tensor, *, n_steps: int, mean: Tensor | None = None
+    ) -> Tensor:
         """Factors that ``n_steps`` conjugate gradients reach from ``start``: see ``solve``."""
         return self._solved(
-            others, lambda rows, systems: systems.near(start[rows], n_steps=n_steps)
+            others, mean, lambda rows, systems: systems.near(start[rows], n_steps=n_steps)
         )
 
-    def _solved(self, others: Tensor, solver: Callable[[Tensor, RowSystems], Tensor]) -> Tensor:
+    def _solved(
+        self,
+        others: Tensor,
+        mean: Tensor | None,
+        solver: Callable[[Tensor, RowSystems], Tensor],
+    ) -> Tensor:
         """What ``solver`` answers for the systems of all rows, block by block."""
         n_columns, n_factors = others.shape
         shared = self.unobserved_weight * others.T @ others
@@ -138,6 +152,7 @@ class RowProblems(NamedTuple):
                 square=square[positions],
                 linear=linear[positions],
                 damping=self.damping[rows].unsqueeze(1),
+                mean=None if mean is None else mean[rows],
             )
             solved[rows] = solver(rows, systems)
         solved[~self.has_positives] = 0  # wherever they started

@@ -18,6 +18,7 @@ from nbhelpers.models.collab_nn import CollabNN, PairInput
 from nbhelpers.models.dot_product import DotProduct, DotProductBias
 from nbhelpers.models.embeddings import Embedding
 from nbhelpers.models.fallback import WithFallback
+from nbhelpers.models.feature_als import FeatureIALS
 from nbhelpers.models.fm import DeepFM, FactorizationMachine
 from nbhelpers.models.genres import (
     POOLING_POWER,
@@ -267,6 +268,13 @@ def rated(sizes):
     )
 
 
+def feature_ials(rows):
+    """IALS with a constant feature of items and two of users, fitted."""
+    given = {"item_features": torch.ones(rows.n_items, 1)}
+    given["user_features"] = torch.eye(2).repeat(rows.n_users // 2, 1)
+    return FeatureIALS(8, **given, reg=0.01, generator=torch.Generator()).fit(rows)
+
+
 near = functools.partial(hinge_loss, margin=0.5)  # of distances: no score is above 0
 RATING_CASES = {  # more epochs where a model starts far from the mean or learns slowly
     "dot product": dot(DotProduct, n_epochs=20),
@@ -314,6 +322,7 @@ SOLVED_CASES = {
     "ItemKNN": Solved(lambda rows: ItemKNN(n_neighbors=5, shrinkage=0.5).fit(rows)),
     "ALS": Solved(lambda rows: ALS(8, reg=1.0, generator=torch.Generator()).fit(rows)),
     "IALS": Solved(lambda rows: IALS(8, reg=0.01, generator=torch.Generator()).fit(rows)),
+    "IALS with features": Solved(feature_ials),
     "fallback": Solved(lambda r: WithFallback(EASE(reg=2.0).fit(r), Popularity().fit(r))),
     **{
         kind.__name__: Solved(

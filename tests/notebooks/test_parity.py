@@ -202,17 +202,17 @@ def test_matrix_factorization_of_06_is_that_of_the_package():
     torch.testing.assert_close(ours.score_users(PAIRS[0]), theirs.score_users(PAIRS[0]))
 
 
-def test_feature_factorization_of_07b_is_that_of_the_package():
+def test_feature_factorization_of_07_lightfm_is_that_of_the_package():
     tables = {"user_features": torch.rand(6, 3), "item_features": torch.rand(9, 2)}
-    theirs = shown("07b_features_as_factors")["LightFM"](6, 9, 4, **tables)
+    theirs = shown("labs/07_lightfm")["LightFM"](6, 9, 4, **tables)
     ours = lightfm.LightFM(6, 9, 4, **tables)
     assert type(theirs).__module__ != type(ours).__module__
     ours.load_state_dict(theirs.state_dict())
     torch.testing.assert_close(ours.score_users(PAIRS[0]), theirs.score_users(PAIRS[0]))
 
 
-def test_pair_products_of_07b_are_those_of_the_package():
-    theirs = shown("07b_features_as_factors")["pair_products"]
+def test_pair_products_of_07_lightfm_are_those_of_the_package():
+    theirs = shown("labs/07_lightfm")["pair_products"]
     assert theirs.__module__ != fm.pair_products.__module__
     sums = torch.rand(3, 4), torch.rand(3, 4)
     torch.testing.assert_close(theirs(*sums), fm.pair_products(*sums))
