@@ -16,6 +16,7 @@ from nbhelpers.models import (
     embeddings,
     fm,
     genres,
+    hybrid,
     lightfm,
     matrix_factorization,
     ncf,
@@ -200,6 +201,20 @@ def test_matrix_factorization_of_06_is_that_of_the_package():
     ours.load_state_dict(theirs.state_dict())
     torch.testing.assert_close(ours(*PAIRS), theirs(*PAIRS))
     torch.testing.assert_close(ours.score_users(PAIRS[0]), theirs.score_users(PAIRS[0]))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("PublicHybrid", "Hybrid"), ("DotProductHybrid", "HybridMF")]
+)
+def test_hybrids_of_07_are_those_of_the_package(name, kind):
+    base, table = matrix_factorization.MatrixFactorization(6, 9, 4), torch.rand(9, 3)
+    theirs = shown("07_hybrid_models")[name](base, table)
+    ours = getattr(hybrid, kind).from_pretrained(base, item_features=table)
+    assert theirs.state_dict().keys() == ours.state_dict().keys()
+    for weight in theirs.layers[-1].parameters():
+        torch.nn.init.normal_(weight)  # else the network of one of them says nothing
+    ours.load_state_dict(theirs.state_dict())
+    torch.testing.assert_close(ours(*PAIRS), theirs(*PAIRS))
 
 
 def test_feature_factorization_of_07_lightfm_is_that_of_the_package():
