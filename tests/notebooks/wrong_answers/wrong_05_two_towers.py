@@ -2,6 +2,11 @@
 
 import math
 
+from nbhelpers.data.datasets.load import load_items, load_ratings
+from nbhelpers.data.interactions import Interactions
+from nbhelpers.data.positives import positive_split
+from nbhelpers.data.splits import last_like_out
+
 
 def uncorrected(scores, q, positive):
     return math.log(sum(math.exp(score) for score in scores)) - scores[positive]
@@ -30,6 +35,15 @@ def share_corrected():
 
 def ndcg_instead_of_the_share():
     return 0.071
+
+
+def context():
+    """What the last solution trains on."""
+    parts = last_like_out(load_ratings(), n_parts=3, rng=0)
+    split = positive_split(parts, items=load_items())
+    user_idx, item_idx = split.train.pairs()
+    train = Interactions(user_idx, item_idx, users=split.users, items=split.items)
+    return {"SEED": 42, "split": split, "train": train}
 
 
 WRONG = {
