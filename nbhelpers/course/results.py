@@ -104,7 +104,8 @@ def quoted(
 
     Examples
     --------
-    >>> quoted("05", "popularity", metric="HR@10", split="leave-last-out, full, masked").n_seeds
+    >>> split = "last like out, all films, rated ones masked"
+    >>> quoted("05", "popularity", metric="HR@10", split=split).n_seeds
     1
     """
     table = read_results(stored_results_path())

@@ -12,13 +12,7 @@ from nbhelpers.course.jupytext_pairs import from_md, labs, lessons, sources
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sources(FOLDER)
-TO_COME = {"05", "06", "07"}
-# Lessons that are still to be written anew; the form of the others does not hold for them.
-FIRST_EDITION = [
-    path for path in lessons(FOLDER) if path.stem[:2] in TO_COME or path.stem[2] != "_"
-]
-IN_FORM = [path for path in NOTEBOOKS if path not in FIRST_EDITION]
-LESSONS = [path for path in lessons(FOLDER) if path in IN_FORM]
+LESSONS = lessons(FOLDER)
 LABS = labs(FOLDER)
 BEHIND_THE_PAGE = {"claims", "check", "solution"}
 LAST_SECTIONS = ["Recap", "Can you answer?", "Exercises", "Further reading"]

@@ -14,7 +14,6 @@ from nbhelpers.course.jupytext_pairs import differences, notebook_named
 from tests.notebooks.pages import (
     BEHIND_THE_PAGE,
     FOLDER,
-    IN_FORM,
     LABS,
     LAST_SECTIONS,
     LESSONS,
@@ -114,7 +113,7 @@ def test_metadata_is_what_we_keep(path):
         assert set(cell.metadata) <= {"tags", "jupyter", "cellView"}
 
 
-@each(IN_FORM)
+@each(NOTEBOOKS)
 def test_every_figure_is_html_with_a_text_that_says_what_it_shows(path):
     for cell in code_cells(stored(path)):
         for output in cell.outputs:
@@ -164,14 +163,14 @@ def test_exercises_have_checks_that_wait_and_solutions_that_pass(path):
 # What follows is the form of a page that was written for readers first.
 
 
-@each(IN_FORM)
+@each(NOTEBOOKS)
 def test_sections_come_in_the_order_of_the_house(path):
     titles = [section.title for section in sections(path)[1:]]
     assert titles[-4:] == LAST_SECTIONS
     assert 3 <= len(titles) - 4 <= 7
 
 
-@each(IN_FORM)
+@each(NOTEBOOKS)
 def test_headings_stand_at_the_top_of_a_cell(path):
     """Else a section would be cut in the wrong place."""
     for cell in stored(path).cells:
@@ -179,7 +178,7 @@ def test_headings_stand_at_the_top_of_a_cell(path):
             assert not re.search(r"\n## ", cell.source), cell.source[:60]
 
 
-@each(IN_FORM)
+@each(NOTEBOOKS)
 def test_time_to_run_is_what_the_last_run_took(path):
     header = stored(path).cells[0].source
     said = re.search(r"about (\d+) (second|minute)s?( to run|, )", header)
@@ -190,7 +189,7 @@ def test_time_to_run_is_what_the_last_run_took(path):
     assert abs(seconds - took) <= max(TIME_SECONDS, took * TIME_SHARE), f"it took {took} s"
 
 
-@each(IN_FORM)
+@each(NOTEBOOKS)
 def test_checks_stand_folded_at_the_end_of_a_section(path):
     for section in sections(path):
         claims_at = [n for n, cell in enumerate(section.cells) if "claims" in tags(cell)]
@@ -206,7 +205,7 @@ def test_checks_stand_folded_at_the_end_of_a_section(path):
                 assert claims or "record_result(" not in cell.source
 
 
-@each(IN_FORM)
+@each(NOTEBOOKS)
 def test_what_stands_behind_the_page_is_folded(path):
     for cell in code_cells(stored(path)):
         folded = cell.metadata.get("jupyter", {}).get("source_hidden", False)
@@ -215,7 +214,7 @@ def test_what_stands_behind_the_page_is_folded(path):
         assert cell.source.startswith("# @title ") == folded
 
 
-@each(IN_FORM)
+@each(NOTEBOOKS)
 def test_every_second_section_is_checked_by_claims_or_comparison(path):
     guarded = [
         any({"claims", "nbval-check-output", "raises-exception"} & tags(c) for c in part.cells)
@@ -224,7 +223,7 @@ def test_every_second_section_is_checked_by_claims_or_comparison(path):
     assert sum(guarded) >= len(guarded) / 2
 
 
-@each(IN_FORM)
+@each(NOTEBOOKS)
 def test_prose_stands_between_any_two_cells_of_code(path):
     for section in body(path):
         shown = [cell for cell in section.cells if not BEHIND_THE_PAGE & tags(cell)]
@@ -253,7 +252,7 @@ GOLF = {
 }
 
 
-@each(IN_FORM)
+@each(NOTEBOOKS)
 @pytest.mark.parametrize("what", GOLF)
 def test_code_is_such_as_a_reader_would_copy(path, what):
     for cell in code_cells(from_source(path)):
@@ -262,7 +261,7 @@ def test_code_is_such_as_a_reader_would_copy(path, what):
         assert not found, f"{what} in {cell.source[:80]!r}"
 
 
-@each(IN_FORM)
+@each(NOTEBOOKS)
 def test_lines_of_code_fit_the_page(path):
     long = [line for c in code_cells(stored(path)) for line in c.source.splitlines()]
     assert [line for line in long if len(line) > 88] == []

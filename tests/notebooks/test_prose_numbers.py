@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.notebooks.pages import IN_FORM, LAST_SECTIONS, each, sections, text_of
+from tests.notebooks.pages import LAST_SECTIONS, NOTEBOOKS, each, sections, text_of
 
 DECIMAL = re.compile(r"(?<![\w.,/-])[-\u2212]?\d+\.\d+(?![\d.]*\d|\w)")
 ANY = re.compile(r"(?<![\w.])[-\u2212]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
@@ -56,7 +56,7 @@ def nearest(printed, numbers):
     return f"the nearest that is shown is {best}"
 
 
-@each(IN_FORM)
+@each(NOTEBOOKS)
 def test_each_number_in_prose_stands_in_an_output_or_in_code(path):
     assert strays(path) == []
 

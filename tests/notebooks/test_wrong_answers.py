@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 
 from nbhelpers.teaching.exercises import WrongAnswerError
-from tests.notebooks.pages import IN_FORM, code_cells, each, from_source, tags
+from tests.notebooks.pages import NOTEBOOKS, code_cells, each, from_source, tags
 
 
 class Exercise:
@@ -65,7 +65,7 @@ def run(cell, names):
     exec(compile(cell.source, "check", "exec"), names)
 
 
-@each(IN_FORM)
+@each(NOTEBOOKS)
 def test_every_check_has_two_wrong_answers_or_more(path):
     counts = {one.name: len(answers(path).WRONG.get(one.name, [])) for one in exercises(path)}
     assert all(count >= 2 for count in counts.values()), counts
@@ -73,7 +73,7 @@ def test_every_check_has_two_wrong_answers_or_more(path):
 
 
 def every_wrong_answer():
-    for path in IN_FORM:
+    for path in NOTEBOOKS:
         for one in exercises(path):
             for number, answer in enumerate(answers(path).WRONG.get(one.name, []), start=1):
                 name = f"{path.stem}-{one.name}-{number}"
@@ -88,7 +88,7 @@ def test_wrong_answer_is_refused(path, exercise, answer):
         run(exercise.check, names)
 
 
-@each(IN_FORM)
+@each(NOTEBOOKS)
 def test_solution_passes_and_stub_waits(path, capsys):
     for one in exercises(path):
         names = namespace(path)
