@@ -188,6 +188,59 @@ def plot_history(
     return ax
 
 
+def plot_epochs(
+    log: pd.DataFrame,
+    *,
+    baselines: Mapping[str, tuple[str, float]],
+    best: int,
+    title: str,
+) -> Axes:
+    """Columns of a training log below one another by epoch, with the epoch that was kept.
+
+    Parameters
+    ----------
+    log : DataFrame
+        A panel for each column, named after it; indexed by epoch.
+    baselines : mapping from column to (name, value)
+        Values to beat, drawn as dashed lines.
+    best : int
+        Epoch whose weights were kept, drawn as a dotted line through all panels.
+    title : str
+
+    Returns
+    -------
+    Axes
+        The first panel.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> log = pd.DataFrame({"loss": [0.7, 0.4], "NDCG@10": [0.1, 0.2]}, index=[1, 2])
+    >>> baselines = {"NDCG@10": ("popularity", 0.15)}
+    >>> ax = plot_epochs(log, baselines=baselines, best=2, title="The loss falls")
+    >>> [panel.get_ylabel() for panel in ax.figure.axes]
+    ['loss', 'NDCG@10']
+    >>> plt.close(ax.figure)
+    """
+    n_panels = len(log.columns)
+    figure, grid = plt.subplots(
+        n_panels, 1, figsize=(5.6, 2.5 * n_panels), sharex=True, squeeze=False, layout="constrained"
+    )
+    for ax, column, color in zip(grid[:, 0], log.columns, cycle((ORANGE, BLUE)), strict=False):
+        ax.plot(log.index, log[column], "o-", color=color)
+        if column in baselines:
+            name, value = baselines[column]
+            ax.axhline(value, color=GREY, linestyle="--", label=literal(name))
+        ax.axvline(best, color=GREY, linestyle=":", label="epoch kept")
+        ax.set_ylabel(literal(column))
+        ax.legend()
+    grid[-1, 0].set_xlabel("epoch")
+    grid[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.suptitle(literal(title))
+    first: Axes = grid[0, 0]
+    return first
+
+
 def _styles(columns: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Color, marker and label of each column: losses have their own, metrics take turns."""
     losses = {"train_loss": (ORANGE, "s", "training"), "valid_loss": (BLUE, "o", "validation")}

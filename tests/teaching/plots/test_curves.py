@@ -5,7 +5,13 @@ import pytest
 from matplotlib.cbook import is_math_text
 from matplotlib.text import Text
 
-from nbhelpers.teaching.plots.curves import plot_bands, plot_growth, plot_history, plot_ladder
+from nbhelpers.teaching.plots.curves import (
+    plot_bands,
+    plot_epochs,
+    plot_growth,
+    plot_history,
+    plot_ladder,
+)
 from nbhelpers.teaching.plots.figure import GREY, figure_of
 from nbhelpers.training.history import History
 
@@ -134,3 +140,17 @@ def test_dollars_in_any_name_are_drawn_as_they_are(draw, n_drawn):
 def test_a_method_with_an_underscore_in_front_stands_in_the_legend():
     ax = plot_bands({"_best": np.ones((2, 3))}, xlabel="round", title="finding")
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [" _best"]
+
+
+def test_epochs_show_each_column_with_its_baseline_and_the_epoch_kept():
+    log = pd.DataFrame({"loss": [0.7, 0.5, 0.4], "NDCG@10": [0.1, 0.3, 0.2]}, index=[1, 2, 3])
+    ax = plot_epochs(log, baselines={"NDCG@10": ("popularity", 0.15)}, best=2, title="finding")
+    top, bottom = ax.figure.axes
+    assert top.lines[0].get_ydata().tolist() == [0.7, 0.5, 0.4]
+    assert bottom.lines[0].get_xdata().tolist() == [1, 2, 3]
+    lines = {line.get_label(): line for line in bottom.lines}
+    assert list(lines["popularity"].get_ydata()) == [0.15, 0.15]
+    assert "popularity" not in {line.get_label() for line in top.lines}
+    for panel in (top, bottom):
+        kept = {line.get_label(): line for line in panel.lines}["epoch kept"]
+        assert list(kept.get_xdata()) == [2, 2]
