@@ -30,6 +30,4 @@ def falls_only_once(metrics, rate, factor):
     return rates
 
 
-WRONG = {
-    "my_rates": [against_the_epoch_before, equal_counts_as_better, falls_only_once]
-}
+WRONG = {"my_rates": [against_the_epoch_before, equal_counts_as_better, falls_only_once]}
