@@ -535,6 +535,17 @@ def test_features_changed_after_the_model_was_built_are_refused(tmp_path):
         save_model(tmp_path, model, **IDS)
 
 
+def test_a_hybrid_comes_back_with_its_features_and_its_cold_rows(tmp_path):
+    table, cold = torch.eye(3), torch.tensor([False, True, False])
+    hybrid = HybridMF(**SETTINGS, item_features=table, cold_items=cold).eval()
+    save_model(tmp_path, hybrid, **IDS, feature_names={"item": ["genre: A", "genre: B", "age: C"]})
+    stored = load_model(tmp_path)
+    assert torch.equal(stored.model.item_tower.features, table)
+    assert torch.equal(stored.model.cold_items, cold)
+    assert torch.equal(stored.model.score_users(EVERYONE), hybrid.score_users(EVERYONE))
+    assert stored.feature_names == {"item": ("genre: A", "genre: B", "age: C")}
+
+
 def test_a_setting_that_changed_inside_is_refused(tmp_path):
     model = Dropped(0.5)
     model.dropout.p = 0.1
