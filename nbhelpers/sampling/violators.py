@@ -18,8 +18,8 @@ from nbhelpers.data.interactions import Interactions
 from nbhelpers.sampling.batches import PairBatches
 from nbhelpers.sampling.negatives import NegativeSampler
 
-_FIRST_TRIES = 8  # drawn at once, then twice as many for the rows that have found nothing yet
-_MOST_AT_ONCE = 256
+_FIRST_TRIES = 8  # drawn at once, then four times as many for the rows that have found nothing
+_MOST_AT_ONCE = 1024
 
 
 class FirstViolators:
@@ -111,7 +111,7 @@ def _edges(n_tries: int) -> list[int]:
     edges, size = [0], _FIRST_TRIES
     while edges[-1] < n_tries:
         edges.append(min(edges[-1] + size, n_tries))
-        size = min(2 * size, _MOST_AT_ONCE)
+        size = min(4 * size, _MOST_AT_ONCE)
     return edges
 
 
