@@ -199,10 +199,9 @@ def last_like_out(
     liked = ratings["rating"].to_numpy()[order] >= least
     n_likes = np.bincount(users[liked], minlength=int(users.max(initial=-1)) + 1)
     to_come = n_likes.cumsum()[users] - (liked.cumsum() - liked)  # likes at or after each row
-    after_the_last = to_come == 0
     number = (n_parts - 1 - to_come + liked).clip(min=0)  # a low rating goes with the like before
+    number[to_come == 0] = n_parts  # after the last like
     number[n_likes[users] < n_parts] = 0
-    number[after_the_last & (n_likes[users] >= n_parts)] = n_parts
     part = np.empty_like(number)
     part[order] = number
     return _cut(ratings, part, n_parts)
