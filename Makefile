@@ -88,7 +88,8 @@ sync: setup ## Rebuild each .ipynb from its .md, keeping outputs of unchanged ce
 
 lock: setup ## Resolve the newest versions within the bounds into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version=3.11 --generate-hashes \
-		--exclude-newer="7 days" --extra=course --extra=dev --no-annotate --upgrade \
+		--exclude-newer="7 days" --extra=course --extra=app --extra=excel \
+		--extra=dev --no-annotate --upgrade \
 		--custom-compile-command="make lock" --output-file=requirements.lock pyproject.toml
 
 format: setup ## Format code and notebooks

@@ -144,7 +144,7 @@ def _install_by_bounds(resolution: str, elsewhere: Sequence[str]) -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     dev = settings["project"]["optional-dependencies"]["dev"]
     _pip(next(line for line in dev if line.startswith("uv>=")))
-    _uv(f"--resolution={resolution}", *elsewhere, "--editable", f"{ROOT}[course,dev]")
+    _uv(f"--resolution={resolution}", *elsewhere, "--editable", f"{ROOT}[course,app,excel,dev]")
 
 
 def _pip(*arguments: str, requirements: Iterable[str] = ()) -> None:

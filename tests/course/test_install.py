@@ -99,7 +99,7 @@ def test_lock_that_cannot_be_used_is_said_and_the_bounds_take_its_place(calls, m
     assert "No wheel of implicit for this Python" in told
     assert "no file is checked by its hash" in told
     assert "uv>=" in calls[0][0]
-    assert calls[1][0].endswith("[course,dev]")
+    assert calls[1][0].endswith("[course,app,excel,dev]")
 
 
 @pytest.mark.parametrize(
