@@ -231,6 +231,33 @@ def readable_title(title: str) -> str:
     return " ".join(moved)
 
 
+def film_facts(films: pd.DataFrame) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Title, year and genres of films as their cards say them, cleaned for the eye.
+
+    Parameters
+    ----------
+    films : DataFrame
+        As for ``carousel``.
+
+    Returns
+    -------
+    list of (str, str, tuple of str)
+        One for each row; the year is empty where none is known.
+
+    Raises
+    ------
+    ValueError
+        If a title is missing.
+
+    Examples
+    --------
+    >>> film_facts(pd.DataFrame({"title": ["Iron Comet, The (1999)"], "genres": ["Sci-Fi"]}))
+    [('The Iron Comet', '1999', ('Sci-Fi',))]
+    """
+    shown = [_film(row) for row in films.to_dict("records")]
+    return [(film.title, film.year, film.genres) for film in shown]
+
+
 def _article_first(title: str) -> str:
     found = _TRAILING_ARTICLE.fullmatch(title)
     if not found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from math import inf, sqrt
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -16,6 +16,15 @@ from nbhelpers.core.folded import FoldedVectors
 from nbhelpers.core.recommender import Positives
 from nbhelpers.models.base import FITTED, ClosedForm
 from nbhelpers.models.conjugate_gradients import RowProblems, RowSystems
+
+
+class FoldInWeights(NamedTuple):
+    """Numbers of the system whose solution is a user's factors: see ``fold_in_weights``."""
+
+    unobserved_weight: float
+    square: float
+    linear: float
+    damping: list[float]
 
 
 class AlternatingLeastSquares(FittedOn, ClosedForm):
@@ -159,6 +168,29 @@ class AlternatingLeastSquares(FittedOn, ClosedForm):
         self.check_items(interactions)
         problems = self._problems(interactions.weighted_scipy(), self.item_factors.device)
         return problems.solve(self.item_factors)
+
+    def fold_in_weights(self, most_positives: int) -> FoldInWeights:
+        """What a program without this class needs, beside the item factors, to fold in a user.
+
+        The factors x of a user with positives of weight 1 solve ``(unobserved_weight * Y'Y +
+        square * sum of y y' + damping[number of positives] * I) x = linear * sum of y``, where Y
+        holds the factors of all items and the sums run over those of the positives.
+
+        Parameters
+        ----------
+        most_positives : int
+            How long a user's row may get.
+
+        Returns
+        -------
+        FoldInWeights
+        """
+        square, linear = self._positive_weights(torch.ones(1))
+        sizes = torch.arange(most_positives + 1, dtype=torch.float32)
+        damping = self._damping(sizes, len(self.item_factors))
+        return FoldInWeights(
+            self._unobserved_weight(), float(square[0]), float(linear[0]), damping.tolist()
+        )
 
     def explain(self, item_idx: int, interactions: Positives) -> Tensor:
         """Part of each positive of one user in the score of an item; the parts add up to it.

@@ -1,0 +1,23 @@
+"use strict";
+// Answers of the server that sent this page.
+const engine = (() => {
+  async function ask(path, body) {
+    const options = body === undefined ? {} : {
+      method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
+    };
+    const answer = await fetch(path, options).catch(() => {
+      throw new Error("The server does not answer: is it still running?");
+    });
+    const content = await answer.json();
+    if (!answer.ok) throw new Error(content.error);
+    return content;
+  }
+  return {
+    describe: () => ask("api/describe"),
+    search: (text) => ask(`api/search?text=${encodeURIComponent(text)}`),
+    list: (question) => ask("api/list", question),
+    similar: (item, model) => ask("api/similar", { item, model }),
+    history: (person) => ask("api/history", { person }),
+    poster: (item) => `api/poster/${item.item}.svg`,
+  };
+})();
