@@ -50,16 +50,13 @@ class Catalog:
     def __init__(
         self, items: Vocabulary, counts: ArrayLike, metadata: pd.DataFrame | None = None
     ) -> None:
-        self.items, self.counts = items, np.asarray(counts, dtype=np.int64)
+        self.items, self.counts = items, np.array(counts, dtype=np.int64)
         self.ids = [str(item_id) for item_id in items.ids.tolist()]
-        if metadata is None or "title" not in metadata.columns:
-            self.facts: tuple[Facts, ...] = tuple(Facts(name, "", ()) for name in self.ids)
-        else:
-            titled = metadata.assign(title=_titles(metadata["title"], self.ids))
-            self.facts = tuple(Facts(*facts) for facts in film_facts(titled))
-        for what, number in (("counts", len(self.counts)), ("rows of metadata", len(self.facts))):
+        n_rows = len(self.ids) if metadata is None else len(metadata)
+        for what, number in (("counts", len(self.counts)), ("rows of metadata", n_rows)):
             if number != len(self.ids):
                 raise ValueError(f"{len(self.ids):,} {what} are required, got {number:,}")
+        self.facts = _facts(metadata, self.ids)
         self.genres = _by_frequency(self.facts)
         self._words = [searchable(facts.title) for facts in self.facts]
         self._famous_first = np.argsort(-self.counts, kind="stable")
@@ -110,6 +107,13 @@ def searchable(text: str) -> str:
     """
     apart = unicodedata.normalize("NFKD", text.casefold())
     return " ".join("".join(c for c in apart if not unicodedata.combining(c)).split())
+
+
+def _facts(metadata: pd.DataFrame | None, ids: list[str]) -> tuple[Facts, ...]:
+    if metadata is None or "title" not in metadata.columns:
+        return tuple(Facts(name, "", ()) for name in ids)
+    titled = metadata.assign(title=_titles(metadata["title"], ids))
+    return tuple(Facts(*facts) for facts in film_facts(titled))
 
 
 def _titles(titles: pd.Series[Any], ids: list[str]) -> list[str]:

@@ -62,7 +62,9 @@ def export_html(service: Service, path: str | Path) -> int:
     page = page_html(
         title=service.title, about=service.about, engine=engine, policy=POLICY
     ).replace(
-        "<noscript>", f'<script type="application/json" id="model">{script}</script>\n<noscript>', 1
+        "<noscript>",
+        f'<script type="application/json" id="stored">{script}</script>\n<noscript>',
+        1,
     )
     return _replaced(Path(path), page.encode())
 

@@ -64,7 +64,7 @@ def movielens_service(name: str | None = None) -> Service:
 
 def _ials(train: Interactions) -> IALS:
     generator = torch.Generator().manual_seed(0)
-    return IALS(64, unobserved_weight=0.2, reg=0.01, generator=generator).fit(train)
+    return IALS(32, unobserved_weight=0.3, reg=0.015, generator=generator).fit(train)  # lesson 06
 
 
 def _groups(likes: pd.DataFrame, items: Vocabulary, people: pd.DataFrame) -> list[Group]:

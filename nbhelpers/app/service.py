@@ -88,6 +88,7 @@ class Service:
         self.catalog, self.models, self.people = catalog, dict(models), people
         self.groups = {group.name: group for group in groups}
         self.price, self.noun, self.title, self.about = price, noun, title, about
+        self._counts = torch.tensor(catalog.counts)
         self._served = {name: self._items_served(name) for name in self.models}
         self._neighbors = {
             name: model.item_vectors(torch.arange(len(catalog.facts)))
@@ -172,7 +173,7 @@ class Service:
         one = interactions_of_new_user(self.catalog.items.decode(liked), self.catalog.items)
         folded = fold_in_users(self.models[name], one)
         scores = scores_of(folded, torch.tensor([0]), n_items=len(self.catalog.facts))
-        dialed = turned(scores, torch.from_numpy(self.catalog.counts), strength)
+        dialed = turned(scores, self._counts, strength)
         ranked = scores if strength == 0 else dialed
         items = self._best(ranked[0], without=[*liked, *seen], allowed=self._served[name], k=k)
         cards = [

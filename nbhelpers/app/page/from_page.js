@@ -2,7 +2,7 @@
 // Answers of the page itself: the factors lie in it, so no server is asked. The fold-in is that of
 // nbhelpers.models.als: one small system of equations for each list.
 const engine = (() => {
-  const data = JSON.parse(document.getElementById("model").textContent);
+  const data = JSON.parse(document.getElementById("stored").textContent);
   const { n_items: nItems, n_factors: d } = data;
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
