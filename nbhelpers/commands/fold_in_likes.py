@@ -1,0 +1,69 @@
+"""`nbhelpers fold-in`: a list for somebody who is not in the file, from a few likes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nbhelpers.commands.list_source import as_records, known_ids
+from nbhelpers.commands.model_folder import TrainedRecommender, as_recommender
+from nbhelpers.core.topk import checked_k
+from nbhelpers.serving.fold_in import NEW_USER, fold_in_users, interactions_of_new_user
+from nbhelpers.serving.recommend import recommend as recommend_ids
+
+
+@dataclass(frozen=True, eq=False)
+class FoldedList:
+    """A list for a new user.
+
+    Attributes
+    ----------
+    likes : list of raw ids
+    items : DataFrame
+        ``rank`` from 1, ``item_id``, ``title`` if known, ``score``.
+    """
+
+    likes: list[Any]
+    items: pd.DataFrame
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold."""
+        return {"likes": self.likes, "items": as_records(self.items)}
+
+    def __str__(self) -> str:
+        return str(self.items.to_string(index=False))
+
+
+def fold_in(
+    source: str | Path | TrainedRecommender, likes: Sequence[Any], *, k: int = 10
+) -> FoldedList:
+    """Best items for a new user who likes some items; nothing is trained.
+
+    Parameters
+    ----------
+    source : path or TrainedRecommender
+        A folder of ``nbhelpers train``.
+    likes : sequence of raw ids
+        As text or as in the file, at least one, each once.
+    k : int
+
+    Returns
+    -------
+    FoldedList
+
+    Raises
+    ------
+    ValueError
+        If there is no like, one is unknown or comes twice, or ``k`` is below 1.
+    """
+    trained, k = as_recommender(source), checked_k(k)
+    if not likes:
+        raise ValueError("at least one like is required, got none")
+    own = known_ids(trained.items, likes, name="item")
+    interactions = interactions_of_new_user(own, trained.seen)
+    folded = fold_in_users(trained.model, interactions)
+    return FoldedList(own, recommend_ids(folded, NEW_USER, seen=interactions, k=k))
