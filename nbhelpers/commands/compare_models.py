@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from nbhelpers.commands.comparison import Comparison, health_of, honest_choice, result_table
@@ -107,6 +110,32 @@ def compare(
         seed=seed,
         report=log.report,
     )
+
+
+def write_comparison(found: Comparison, folder: str | Path) -> None:
+    """Write ``comparison.json`` and ``comparison.csv``, each complete or not at all.
+
+    Parameters
+    ----------
+    found : Comparison
+    folder : str or Path
+        Made if there is none.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(found.to_dict(), indent=1, ensure_ascii=False, default=str) + "\n"
+    for name, content in (("json", text), ("csv", found.table.to_csv())):
+        partial = path / f".comparison.{name}.partial-{os.getpid()}"
+        try:
+            partial.write_text(content, encoding="utf-8")
+            partial.replace(path / f"comparison.{name}")
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _announce(costs: Any, left_out: dict[str, str], progress: Progress) -> None:

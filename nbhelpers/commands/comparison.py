@@ -63,7 +63,6 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values that JSON can hold."""
-        table = self.table.reset_index()
         return {
             "choice": self.choice,
             "reason": self.reason,
@@ -71,10 +70,7 @@ class Comparison:
             "seed": self.seed,
             "rule": self.rule,
             "split": dict(self.split),
-            "models": [
-                {name: _plain(value) for name, value in row.items()}
-                for row in table.to_dict("records")
-            ],
+            "models": plain_table(self.table),
             "settings": {name: dict(each) for name, each in self.settings.items()},
             "health": {name: each._asdict() for name, each in self.health.items()},
             "costs": self.costs.reset_index().to_dict("records"),
@@ -216,5 +212,12 @@ def _health_line(health: Health, k: int) -> str:
     )
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
+def plain_table(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table of results as plain values that JSON can hold."""
+    return [
+        {
+            str(name): value.item() if hasattr(value, "item") else value
+            for name, value in row.items()
+        }
+        for row in table.reset_index().to_dict("records")
+    ]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from nbhelpers.commands.list_source import as_records, known_ids
+from nbhelpers.commands.list_source import as_records, known_id, known_ids
 from nbhelpers.commands.model_folder import TrainedRecommender, as_recommender
 from nbhelpers.core.topk import checked_k
 from nbhelpers.serving.fold_in import NEW_USER, fold_in_users, interactions_of_new_user
@@ -67,3 +67,17 @@ def fold_in(
     interactions = interactions_of_new_user(own, trained.seen)
     folded = fold_in_users(trained.model, interactions)
     return FoldedList(own, recommend_ids(folded, NEW_USER, seen=interactions, k=k))
+
+
+def typed_likes(source: str | Path | TrainedRecommender, typed: Sequence[str]) -> list[str]:
+    """Ids from what was typed: an entry that is an id is one, any other is ids with commas."""
+    items = as_recommender(source).items
+    return [
+        part
+        for entry in typed
+        for part in ([entry] if known_id(items, entry) is not None else _parts(entry))
+    ]
+
+
+def _parts(entry: str) -> list[str]:
+    return [part.strip() for part in entry.split(",") if part.strip()]

@@ -86,7 +86,7 @@ def open_log(source: Any, *, min_rating: float | None = None) -> OwnLog:
     """
     if isinstance(source, OwnLog):
         return source
-    read = _read(source)
+    read = read_source(source)
     frame = read.frame
     rows, n_merged = _one_row_a_pair(frame)
     liked, rule, threshold = _positives(rows, min_rating)
@@ -141,16 +141,20 @@ def _positives(
         return liked, f"{share} is a positive, and every row counts as seen", None
     rating = rows["rating"].to_numpy(dtype=float)
     threshold = _threshold(rating) if min_rating is None else float(min_rating)
-    liked = rating >= threshold
+    unrated = np.isnan(rating)
+    liked = (rating >= threshold) | unrated
+    more = f", and so is a row without a rating ({unrated.sum():,})" if unrated.any() else ""
     rule = (
-        f"a rating of {threshold:g} or more is a positive ({liked.sum():,} of {len(rows):,} rows); "
-        "every row counts as seen"
+        f"a rating of {threshold:g} or more is a positive{more} ({liked.sum():,} of "
+        f"{len(rows):,} rows); every row counts as seen"
     )
     return liked, rule, threshold
 
 
 def _threshold(rating: NDArray[np.float64]) -> float:
     """The lowest rating there is that lies high enough on the scale of the file."""
+    if np.isnan(rating).all():
+        return 0.0
     low, high = np.nanmin(rating), np.nanmax(rating)
     wanted = low + LIKE_SHARE * (high - low)
     return float(np.nanmin(rating[rating >= wanted - 1e-9]))
@@ -181,12 +185,25 @@ class _PlainLog:
     report: _PlainReport
 
 
-def _read(source: Any) -> Any:
-    """What the one door of files makes of a source; what came through it already stays."""
+def read_source(source: Any, **choices: Any) -> Any:
+    """What the one door of files makes of a source; what came through it already stays.
+
+    Parameters
+    ----------
+    source : path, DataFrame or RatingsLog
+    **choices
+        Columns and policies of ``read_ratings``.
+
+    Returns
+    -------
+    RatingsLog
+    """
     from nbhelpers.data.ratings_file.read import check_ratings, read_ratings
 
     if hasattr(source, "frame") and hasattr(source, "report"):
         return source
+    if choices:
+        raise ValueError(f"not yet: {sorted(choices)}")
     is_path = isinstance(source, str | Path)
     frame = read_ratings(source) if is_path else check_ratings(source)
     content: dict[str, Any] = {
