@@ -27,7 +27,7 @@ def compare(
     split: SplitName = "auto",
     min_rating: float | None = None,
     memory_gb: float | None = None,
-    minutes: float = 15.0,
+    minutes: float = 10.0,
     seed: int = 0,
     quiet: bool = False,
 ) -> Comparison:
@@ -52,7 +52,7 @@ def compare(
     min_rating : float, optional
         The lowest rating that is a positive; see ``open_log``.
     memory_gb, minutes : float
-        What each model may take; left out, four fifths of the free memory, and 15 minutes.
+        What each model may take; left out, four fifths of the free memory, and 10 minutes.
     seed : int
         The same seed gives the same table, seconds aside.
     quiet : bool

@@ -158,6 +158,8 @@ def honest_choice(table: pd.DataFrame) -> tuple[str, str]:
         name for name in NAMES if name == best or (name in p_values and p_values[name] >= DECIDED)
     ]
     choice = near[0] if near else best
+    if len(table) == 1:
+        return choice, "no other model took part"
     if choice == best and len(near) < 2:
         return choice, "it is the best, and every other model is decidedly worse"
     if choice == best:

@@ -23,6 +23,8 @@ class Inspection:
     ----------
     report : dict
         What the file was read as, and what was lost, merged or changed.
+    report_text : str
+        The same in words.
     n_positives : int
     rule : str
         What is a positive.
@@ -32,6 +34,7 @@ class Inspection:
     """
 
     report: dict[str, Any]
+    report_text: str
     n_positives: int
     rule: str
     oddities: list[str]
@@ -41,30 +44,25 @@ class Inspection:
         """Plain values that JSON can hold: the report, and what was found."""
         return {
             **self.report,
-            "notes": [*self.report.get("notes", []), *self.oddities],
+            "notes": [*self.report["notes"], *self.oddities],
             "n_positives": self.n_positives,
             "rule": self.rule,
             "split": self.split,
         }
 
     def __str__(self) -> str:
-        about = self.report
-        columns = ", ".join(f"{role} = {name}" for role, name in about["columns"].items())
         lines = [
-            f"read as: {about['kind']}, {about['n_rows']:,} rows by {about['n_users']:,} users of "
-            f"{about['n_items']:,} items",
-            f"columns: {columns}",
-            *(f"left out: {count:,} rows, {why}" for why, count in about["dropped"].items()),
-            *(f"note: {each}" for each in [*about["notes"], *self.oddities]),
-            f"positives: {self.rule}",
+            self.report_text,
+            *(f"note            {each}" for each in self.oddities),
+            f"positives       {self.rule}",
         ]
         if self.split is None:
             return "\n".join(lines)
         return "\n".join(
             [
                 *lines,
-                f"split that fits: {self.split['name']}: {self.split['why']}",
-                f"it cannot see: {self.split['cannot_see']}",
+                f"split           {self.split['name']}: {self.split['why']}",
+                f"it cannot see   {self.split['cannot_see']}",
             ]
         )
 
@@ -104,7 +102,7 @@ def inspect(source: Any, *, min_rating: float | None = None, seed: int = 0) -> I
     except ValueError as error:
         split = None
         oddities.append(f"no rows can be held out: {error}")
-    return Inspection(log.report, log.n_positives, log.rule, oddities, split)
+    return Inspection(log.report, log.report_text, log.n_positives, log.rule, oddities, split)
 
 
 def _oddities(log: OwnLog) -> list[str]:
@@ -131,16 +129,10 @@ def _oddities(log: OwnLog) -> list[str]:
 
 
 def _odd_times(timestamps: pd.Series[int]) -> list[str]:
-    first, last = (
-        pd.Timestamp(int(edge), unit="s") for edge in (timestamps.min(), timestamps.max())
-    )
-    found = [f"times run from {first:%Y-%m-%d} to {last:%Y-%m-%d}"]
     counts = np.unique(timestamps.to_numpy(), return_counts=True)[1]
     if len(counts) == 1:
-        found.append("all rows have the same time: it says nothing about their order")
-    elif counts.max() > 0.1 * len(timestamps):
-        found.append(
-            f"{counts.max() / len(timestamps):.0%} of the rows have one and the same time: was it "
-            "filled in?"
-        )
-    return found
+        return ["all rows have the same time: it says nothing about their order"]
+    if counts.max() > 0.1 * len(timestamps):
+        share = counts.max() / len(timestamps)
+        return [f"{share:.0%} of the rows have one and the same time: was it filled in?"]
+    return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from nbhelpers.commands.reading_options import (
     Quiet,
     Seed,
     Split,
+    as_one_line,
     on_error_stream,
     reads_a_file,
     show,
@@ -32,7 +33,7 @@ Memory = Annotated[
 Minutes = Annotated[float, typer.Option("--minutes", help="Most time of a model.")]
 
 
-@reads_a_file
+@partial(reads_a_file, shows_report=False)
 def inspect(
     log: Any,
     *,
@@ -70,7 +71,7 @@ def compare(
     split: Split = "auto",
     min_rating: MinRating = None,
     memory_gb: Memory = None,
-    minutes: Minutes = 15.0,
+    minutes: Minutes = 10.0,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -118,7 +119,7 @@ def train(
     split: Split = "auto",
     min_rating: MinRating = None,
     memory_gb: Memory = None,
-    minutes: Minutes = 15.0,
+    minutes: Minutes = 10.0,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -148,7 +149,7 @@ def train(
             quiet=quiet,
         )
     if as_json:
-        print(json.dumps({"out": str(out), **trained.settings}, ensure_ascii=False, default=str))
+        print(as_one_line({"out": str(out), **trained.settings}))
     else:
         print(f"{trained.name} in {out}: nbhelpers recommend {out} --user ID")
 
@@ -193,7 +194,7 @@ def evaluate(
     if training is not None:
         with on_error_stream(quiet=quiet):
             path = grade_lists.write_training(log, training, **protocol)
-        print(json.dumps({"training": str(path)}) if as_json else f"rows before the test: {path}")
+        print(as_one_line({"training": str(path)}) if as_json else f"rows before the test: {path}")
         return
     with on_error_stream(quiet=quiet):
         columns = dict(part.partition("=")[::2] for part in lists_columns.split(",") if part)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nbhelpers.data.ratings_file.read import RatingsLog, read_ratings
 from nbhelpers.data.vocabulary import Vocabulary
 
 LIKE_SHARE = 0.75  # of the way from the lowest to the highest rating: 4 of 1 to 5, 8 of 1 to 10
@@ -32,6 +32,8 @@ class OwnLog:
         The lowest rating that is a positive, where there are ratings.
     report : dict
         What the file was read as, and what was lost, merged or changed.
+    report_text : str
+        The same in words.
     """
 
     rows: pd.DataFrame
@@ -39,6 +41,7 @@ class OwnLog:
     rule: str
     min_rating: float | None
     report: dict[str, Any]
+    report_text: str
 
     @property
     def n_users(self) -> int:
@@ -86,9 +89,8 @@ def open_log(source: Any, *, min_rating: float | None = None) -> OwnLog:
     """
     if isinstance(source, OwnLog):
         return source
-    read = read_source(source)
-    frame = read.frame
-    rows, n_merged = _one_row_a_pair(frame)
+    read = source if isinstance(source, RatingsLog) else read_ratings(source)
+    rows, n_merged = _one_row_a_pair(read.frame)
     liked, rule, threshold = _positives(rows, min_rating)
     if not liked.any():
         raise ValueError(
@@ -98,14 +100,15 @@ def open_log(source: Any, *, min_rating: float | None = None) -> OwnLog:
     kept = ["user_id", "item_id", *(["timestamp"] if "timestamp" in rows.columns else [])]
     report = read.report.to_dict()
     if n_merged:
-        note = f"{n_merged:,} rows repeat a pair: the latest row of each pair was kept"
-        report["notes"] = [*report.get("notes", []), note]
+        note = f"{n_merged:,} rows repeat a pair: for the models the latest row of each pair counts"
+        report["notes"] = [*report["notes"], note]
     return OwnLog(
         rows=rows[kept].assign(is_positive=liked),
         catalog=_catalog(rows["item_id"], read.titles),
         rule=rule,
         min_rating=threshold,
         report=report,
+        report_text=str(read.report),
     )
 
 
@@ -168,51 +171,3 @@ def _catalog(item_ids: pd.Series[Any], titles: pd.DataFrame | None) -> pd.DataFr
     title = titles.drop_duplicates("item_id").set_index("item_id")["title"]
     known = ids.map(title)
     return pd.DataFrame({"item_id": ids, "title": known.astype(object).where(known.notna(), None)})
-
-
-@dataclass(frozen=True)
-class _PlainReport:
-    content: dict[str, Any]
-
-    def to_dict(self) -> dict[str, Any]:
-        return self.content
-
-
-@dataclass(frozen=True)
-class _PlainLog:
-    frame: pd.DataFrame
-    titles: pd.DataFrame | None
-    report: _PlainReport
-
-
-def read_source(source: Any, **choices: Any) -> Any:
-    """What the one door of files makes of a source; what came through it already stays.
-
-    Parameters
-    ----------
-    source : path, DataFrame or RatingsLog
-    **choices
-        Columns and policies of ``read_ratings``.
-
-    Returns
-    -------
-    RatingsLog
-    """
-    from nbhelpers.data.ratings_file.read import check_ratings, read_ratings
-
-    if hasattr(source, "frame") and hasattr(source, "report"):
-        return source
-    if choices:
-        raise ValueError(f"not yet: {sorted(choices)}")
-    is_path = isinstance(source, str | Path)
-    frame = read_ratings(source) if is_path else check_ratings(source)
-    content: dict[str, Any] = {
-        "kind": "file" if is_path else "frame",
-        "n_rows": len(frame),
-        "n_users": int(frame["user_id"].nunique()),
-        "n_items": int(frame["item_id"].nunique()),
-        "columns": {name: name for name in frame.columns},
-        "dropped": {},
-        "notes": [],
-    }
-    return _PlainLog(frame, None, _PlainReport(content))

@@ -5,25 +5,37 @@ from __future__ import annotations
 import inspect
 import io
 import json
+import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
-COLUMN_PANEL, POLICY_PANEL, OUTPUT_PANEL = (
-    "Columns, by name or by number from 1",
-    "Policies",
-    "Output",
-)
+COLUMN_PANEL = "Columns, by name or by number from 1; - leaves one out"
+POLICY_PANEL, FORMAT_PANEL, OUTPUT_PANEL = "Policies", "Format of the file", "Output"
 COLUMNS = ("user", "item", "rating", "weight", "time", "event", "title")
 POLICIES = {
     "repeats": "A pair that comes again: keep, last, first, sum, count, max or refuse.",
     "zeros": "A rating of 0: implicit, drop or keep.",
     "missing_values": "Numbers that mean 'not rated', such as 99,-1.",
-    "on_bad": "Rows that cannot be used: stop, or skip.",
+    "unrated": "A row without a rating: refuse, drop or implicit.",
+    "event_weights": "Events that count and how much, such as view=1,buy=5.",
+    "look_alikes": "Ids that differ in what nobody sees: refuse or merge.",
+    "on_bad": "Rows that cannot be used: stop, or skip and write them to a file.",
+    "rejected": "The file for such rows.",
+}
+FORMATS = {
+    "time_format": "s, ms, us, ns, ISO, DD/MM/YYYY, MM/DD/YYYY, or as of strptime.",
+    "decimal": "The mark before decimals: . or ,",
+    "delimiter": "What stands between columns.",
+    "header": "Whether the first line names the columns: yes or no.",
+    "encoding": "Such as latin-1.",
+    "layout": "long, wide or lists.",
+    "table": "Table of a database, sheet of a workbook, or member of a zip archive.",
+    "rating_range": "Lowest and highest rating allowed, such as 1,5.",
 }
 
 File = Annotated[
@@ -57,29 +69,32 @@ Quiet = Annotated[
 ]
 
 
-def reads_a_file(command: Callable[..., None]) -> Callable[..., None]:
+def reads_a_file(command: Callable[..., None], *, shows_report: bool = True) -> Callable[..., None]:
     """A command that takes a file, its columns and policies in place of its first argument.
 
     Parameters
     ----------
     command : callable
         ``command(log, ...)``, the others keyword-only, with ``quiet`` among them.
+    shows_report : bool
+        Print on the error stream what the file was read as.
 
     Returns
     -------
     callable
-        With the options of ``COLUMNS`` and ``POLICIES`` beside those of the command.
+        With the options of ``COLUMNS``, ``POLICIES`` and ``FORMATS`` beside those of the command.
     """
     hints = get_type_hints(command, include_extras=True)
     _, *own = inspect.signature(command).parameters.values()
     keyword = inspect.Parameter.KEYWORD_ONLY
     added = {role: _option(role, COLUMN_PANEL, "COLUMN", f"The {role}.") for role in COLUMNS}
     added |= {name: _option(name, POLICY_PANEL, "POLICY", text) for name, text in POLICIES.items()}
+    added |= {name: _option(name, FORMAT_PANEL, "FORMAT", text) for name, text in FORMATS.items()}
     parameters = [
         inspect.Parameter("file", keyword, annotation=File),
         *(
-            inspect.Parameter(name, keyword, default=None, annotation=each)
-            for name, each in added.items()
+            inspect.Parameter(name, keyword, default=None, annotation=option)
+            for name, option in added.items()
         ),
         *(each.replace(annotation=hints[each.name]) for each in own),
     ]
@@ -88,6 +103,8 @@ def reads_a_file(command: Callable[..., None]) -> Callable[..., None]:
         chosen = {name: given.pop(name) for name in added}
         with on_error_stream(quiet=given["quiet"]):
             log = read_file(file, **chosen)
+            if shows_report:
+                print(log.report)
         command(log, **given)
 
     reading.__name__, reading.__doc__ = command.__name__, command.__doc__
@@ -120,15 +137,14 @@ def read_file(path: str, **chosen: str | None) -> Any:
     ValueError
         As of ``read_ratings``.
     """
-    from nbhelpers.commands.own_log import read_source
+    from nbhelpers.data.ratings_file.read import read_ratings
 
-    said: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    for role in COLUMNS:
-        if said.get(role, "").isdecimal():
-            said[role] = int(said[role])
-    if "missing_values" in said:
-        said["missing_values"] = _numbers(said["missing_values"])
-    return read_source(path, **said)
+    said: dict[str, Any] = {
+        name: _column(value) if name in COLUMNS else _PARSERS.get(name, str)(value)
+        for name, value in chosen.items()
+        if value is not None
+    }
+    return read_ratings(path, **said)
 
 
 @contextmanager
@@ -140,13 +156,52 @@ def on_error_stream(*, quiet: bool = False) -> Iterator[None]:
 
 def show(result: Any, *, as_json: bool) -> None:
     """Print a result: its text, or one JSON object."""
-    print(json.dumps(result.to_dict(), ensure_ascii=False, default=str) if as_json else result)
+    print(as_one_line(result.to_dict()) if as_json else result)
 
 
-def _numbers(text: str) -> list[float]:
+def as_one_line(content: Any) -> str:
+    """Values as JSON on one line; what is no number there (NaN) is null."""
+    return json.dumps(_without_nan(content), ensure_ascii=False, allow_nan=False, default=str)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _without_nan(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _column(text: str) -> str | int | bool:
+    if text == "-":
+        return False
+    return int(text) if text.isdecimal() else text
+
+
+def _numbers(text: str) -> tuple[float, ...]:
     try:
-        return [float(part) for part in text.split(",")]
+        return tuple(float(part) for part in text.split(",") if part)
     except ValueError:
-        raise ValueError(
-            f"--missing-values takes numbers with commas between, such as 99,-1, got {text!r}"
-        ) from None
+        raise ValueError(f"numbers with commas between are required, got {text!r}") from None
+
+
+def _weights(text: str) -> dict[str, float]:
+    pairs = [part.partition("=") for part in text.split(",")]
+    try:
+        return {event: float(weight) for event, _, weight in pairs}
+    except ValueError:
+        raise ValueError(f"events need a weight each, such as view=1,buy=5, got {text!r}") from None
+
+
+def _yes_or_no(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise ValueError(f"header must be yes or no, got {text!r}")
+    return text == "yes"
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "missing_values": _numbers,
+    "rating_range": _numbers,
+    "event_weights": _weights,
+    "header": _yes_or_no,
+}

@@ -12,6 +12,7 @@ from nbhelpers.commands.reading_options import (
     Length,
     ModelFolder,
     Quiet,
+    as_one_line,
     on_error_stream,
     show,
 )
@@ -51,9 +52,7 @@ def recommend(
     if out is None:
         show(found, as_json=as_json)
     else:
-        import json
-
-        print(json.dumps({"lists": str(path)}) if as_json else f"lists of all users: {path}")
+        print(as_one_line({"lists": str(path)}) if as_json else f"lists of all users: {path}")
 
 
 def similar(

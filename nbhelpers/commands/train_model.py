@@ -33,7 +33,7 @@ def train(
     split: SplitName = "auto",
     min_rating: float | None = None,
     memory_gb: float | None = None,
-    minutes: float = 15.0,
+    minutes: float = 10.0,
     seed: int = 0,
     quiet: bool = False,
 ) -> TrainedRecommender:
