@@ -60,7 +60,7 @@ def forecast_costs(
     >>> costs.index.tolist(), bool((costs["seconds"] > 0).all())
     (['popularity', 'EASE'], True)
     """
-    sample = _sample(positives, seed)
+    sample = _sample(positives, seed, size=SAMPLE)
     small, full = Sizes.of(sample), Sizes.of(positives)
     cells = max(small.n_users * small.n_items, 1)
     few = _sample(sample, seed, size=WARM_UP)
@@ -157,12 +157,12 @@ def _free_of_container() -> list[int]:
         return []
 
 
-def _sample(positives: Interactions, seed: int, *, size: int = SAMPLE) -> Interactions:
+def _sample(positives: Interactions, seed: int, *, size: int) -> Interactions:
     """Some users with about ``size`` positives in all, and the items that most of them have."""
     active = np.flatnonzero(positives.user_counts)
     drawn = np.random.default_rng(seed).permutation(active)
     total = positives.user_counts[drawn].cumsum()
-    n_kept = max(int(np.searchsorted(total, size)), 1)
+    n_kept = max(int(np.searchsorted(total, size, side="right")), 1)
     rows = positives.for_users(np.sort(drawn[:n_kept]))
     user_idx, item_idx = (part.numpy() for part in rows.pairs())
     most = np.argsort(-rows.item_counts, kind="stable")[:SAMPLE_ITEMS]

@@ -53,7 +53,7 @@ MinRating = Annotated[
 Split = Annotated[
     str,
     typer.Option(
-        metavar="auto|time|last|random",
+        metavar="auto|time|last|random|one",
         help="What is held out; auto goes by what the file allows.",
         rich_help_panel=POLICY_PANEL,
     ),
@@ -155,8 +155,19 @@ def on_error_stream(*, quiet: bool = False) -> Iterator[None]:
 
 
 def show(result: Any, *, as_json: bool) -> None:
-    """Print a result: its text, or one JSON object."""
-    print(as_one_line(result.to_dict()) if as_json else result)
+    """Print a result: its text without control characters, or one JSON object."""
+    print(as_one_line(result.to_dict()) if as_json else printable(str(result)))
+
+
+def printable(text: str) -> str:
+    """Text in which nothing but line breaks steers a terminal: titles are as files have them.
+
+    Examples
+    --------
+    >>> printable("Heat" + chr(27) + "[31m") == "Heat" + chr(0xFFFD) + "[31m"
+    True
+    """
+    return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in text)
 
 
 def as_one_line(content: Any) -> str:

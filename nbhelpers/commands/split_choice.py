@@ -13,9 +13,10 @@ from nbhelpers.commands.own_log import OwnLog
 from nbhelpers.data.positives import PositiveSplit, positive_split
 from nbhelpers.data.splits import last_like_out, stratified_split, temporal_split
 
-SplitName = Literal["auto", "time", "last", "random"]
+SplitName = Literal["auto", "time", "last", "random", "one"]
 HELD_OUT = 0.1  # of the rows, for validation and for the test each
 LEAST_USERS = 100  # of a test after one date; with fewer, each user's own last rows are taken
+LEAST_POSITIVES = 3  # of a user: one to learn from, one for validation, one for the test
 POSITIVE, SEEN_ONLY = 1.0, 0.5
 
 _BLIND = {
@@ -25,6 +26,8 @@ _BLIND = {
     "flatters models that follow fashions",
     "random": "rows are drawn without regard to time, so later rows help to predict earlier "
     "ones: neither fashion nor the order of choices can be judged",
+    "one": "rows are drawn without regard to time, so later rows help to predict earlier ones; and "
+    "users with fewer than three positives are not tested",
 }
 
 
@@ -34,7 +37,7 @@ class ChosenSplit:
 
     Attributes
     ----------
-    name : {"time", "last", "random"}
+    name : {"time", "last", "random", "one"}
     why : str
         What was held out, and why so.
     cannot_see : str
@@ -67,15 +70,16 @@ class ChosenSplit:
 
 
 def choose_split(log: OwnLog, *, split: SplitName = "auto", seed: int = 0) -> ChosenSplit:
-    """Split a log by one date for everybody, by each user's last rows, or at random.
+    """Split a log by one date for everybody, by each user's last positive, or at random.
 
     Parameters
     ----------
     log : OwnLog
-    split : {"auto", "time", "last", "random"}
-        "auto" takes the first of the three that the log allows: one date, if at least 100 users
+    split : {"auto", "time", "last", "random", "one"}
+        "auto" takes the first of the four that the log allows: one date, if at least 100 users
         with a history have a positive after it; each user's last positive, if times are known;
-        else a tenth of each user's rows.
+        a tenth of each user's rows, if most users have so many that this tests them; else one
+        positive of each user, drawn at random.
     seed : int
 
     Returns
@@ -99,22 +103,33 @@ def choose_split(log: OwnLog, *, split: SplitName = "auto", seed: int = 0) -> Ch
     frame = _graded(log)
     if split != "auto":
         return _made(split, frame, log.catalog, seed=seed, why=_SPLITS[split][1])
-    reasons = []
-    for name in ("time", "last", "random") if log.is_timed else ("random",):
+    reasons = [] if log.is_timed else ["no times are known"]
+    for name in ("time", "last", "random", "one") if log.is_timed else ("random", "one"):
         try:
             made = _made(name, frame, log.catalog, seed=seed, why=_SPLITS[name][1])
         except ValueError as error:
             reasons.append(f"{_SPLITS[name][2]} is not possible ({error})")
             continue
-        if name == "time" and made.n_test_users < LEAST_USERS:
-            reasons.append(
-                f"after one date for everybody only {made.n_test_users:,} users with a history "
-                "could be tested"
-            )
-            continue
-        why = "; ".join([*reasons, made.why]) if log.is_timed else f"no times are known, {made.why}"
-        return ChosenSplit(made.name, why, made.cannot_see, made.parts)
+        if made.n_test_users >= _wanted_users(name, log):
+            return ChosenSplit(name, _with_reasons(reasons, made.why), made.cannot_see, made.parts)
+        reasons.append(
+            f"{_SPLITS[name][2]} would test only {made.n_test_users:,} users with a history"
+        )
     raise ValueError(f"the file is too small to hold rows out: {'; '.join(reasons)}")
+
+
+def _wanted_users(name: str, log: OwnLog) -> float:
+    """With fewer users in its test than this, a split gives way to the next one."""
+    if name == "time":
+        return LEAST_USERS
+    if name == "random":
+        counts = log.rows.loc[log.rows["is_positive"], "user_id"].value_counts()
+        return float((counts >= LEAST_POSITIVES).sum()) / 2
+    return 1
+
+
+def _with_reasons(reasons: list[str], why: str) -> str:
+    return ", ".join(["; ".join(reasons), why]) if reasons else why
 
 
 def _check(log: OwnLog, split: str) -> None:
@@ -156,11 +171,20 @@ def _at_random(frame: pd.DataFrame, seed: int) -> list[pd.DataFrame]:
     return stratified_split(frame, rng=seed, **shares)
 
 
+def _one_of_each(frame: pd.DataFrame, seed: int) -> list[pd.DataFrame]:
+    """The last positive of an order that is drawn; what is no positive comes before all."""
+    ordered = frame.sort_values(["user_id", "item_id"])  # so that the order of the rows is none
+    draw = np.random.default_rng(seed).permutation(len(ordered))
+    drawn = ordered.assign(timestamp=np.where(ordered["rating"] == POSITIVE, draw, -1))
+    parts = last_like_out(drawn, least=POSITIVE, n_parts=3, rng=seed)
+    return [frame.loc[part.index] for part in parts]
+
+
 _SPLITS: dict[str, tuple[Callable[[pd.DataFrame, int], list[pd.DataFrame]], str, str]] = {
     "time": (
         _by_date,
-        "times are known, so the latest tenth of all rows is the test, after one date for "
-        "everybody",
+        "times are known, so the latest tenth of all rows, after one date for everybody, is the "
+        "test",
         "one date for everybody",
     ),
     "last": (
@@ -172,5 +196,10 @@ _SPLITS: dict[str, tuple[Callable[[pd.DataFrame, int], list[pd.DataFrame]], str,
         _at_random,
         "so a tenth of each user's rows, drawn at random, is the test",
         "a tenth of each user's rows",
+    ),
+    "one": (
+        _one_of_each,
+        "so one positive of each user, drawn at random, is the test",
+        "one positive of each user",
     ),
 }
