@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from nbhelpers.commands.list_source import as_records, known_id, known_ids
 from nbhelpers.commands.model_folder import TrainedRecommender, as_recommender
+from nbhelpers.core.recommender import Recommender
 from nbhelpers.core.topk import checked_k
+from nbhelpers.data.interactions import Interactions
+from nbhelpers.models.sequence_tower import SequenceTower
 from nbhelpers.serving.fold_in import NEW_USER, fold_in_users, interactions_of_new_user
 from nbhelpers.serving.recommend import recommend as recommend_ids
 
@@ -48,7 +52,7 @@ def fold_in(
     source : path or TrainedRecommender
         A folder of ``nbhelpers train``.
     likes : sequence of raw ids
-        As text or as in the file, at least one, each once.
+        As text or as in the file, at least one, each once; for a model of order the latest last.
     k : int
 
     Returns
@@ -65,8 +69,24 @@ def fold_in(
         raise ValueError("at least one like is required, got none")
     own = known_ids(trained.items, likes, name="item")
     interactions = interactions_of_new_user(own, trained.seen)
-    folded = fold_in_users(trained.model, interactions)
+    folded = _folded(trained, own, interactions)
     return FoldedList(own, recommend_ids(folded, NEW_USER, seen=interactions, k=k))
+
+
+def _folded(
+    trained: TrainedRecommender, likes: list[Any], interactions: Interactions
+) -> Recommender:
+    """The model for one new user; a model of order takes the last like as the latest."""
+    model = trained.model
+    if not isinstance(model, SequenceTower):
+        return fold_in_users(model, interactions)
+    length = model.latest.shape[1]
+    past = torch.full((1, length), len(trained.items))
+    latest = trained.items.encode_known(likes)[::-1][:length].copy()
+    past[0, : len(latest)] = torch.from_numpy(latest)
+    own = SequenceTower(**{**model.settings(), "latest": past})
+    own.load_state_dict(model.state_dict())
+    return own.eval()
 
 
 def typed_likes(source: str | Path | TrainedRecommender, typed: Sequence[str]) -> list[str]:

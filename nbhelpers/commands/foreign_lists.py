@@ -156,7 +156,7 @@ def _named(
     items: Vocabulary,
 ) -> dict[str, pd.Series[Any]]:
     """Columns by role; ids of the type that the log has."""
-    raw = source if isinstance(source, pd.DataFrame) else _read(Path(source))
+    raw = source if isinstance(source, pd.DataFrame) else read_table(Path(source))
     strange = set(columns or {}) - set(_SPELLINGS)
     if strange:
         raise ValueError(f"columns are named by {', '.join(_SPELLINGS)}, got {sorted(strange)}")
@@ -177,7 +177,7 @@ def _named(
                 f"example {role}=... in columns (--lists-columns)"
             )
     for role, vocabulary in (("user", users), ("item", items)):
-        named[role] = _typed(named[role], vocabulary, role)
+        named[role] = same_type(named[role], vocabulary, role)
     return named
 
 
@@ -192,14 +192,15 @@ def plain_name(name: str) -> str:
     return "".join(each for each in name.lower() if each.isalnum())
 
 
-def _read(path: Path) -> pd.DataFrame:
+def read_table(path: Path) -> pd.DataFrame:
+    """A CSV, TSV or Parquet file; text of the first two stays as it is written."""
     if path.suffix == ".parquet":
         return pd.read_parquet(path)
     separator = "\t" if ".tsv" in path.suffixes else ","
     return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
 
 
-def _typed(ids: pd.Series[Any], vocabulary: Vocabulary, role: str) -> pd.Series[Any]:
+def same_type(ids: pd.Series[Any], vocabulary: Vocabulary, role: str) -> pd.Series[Any]:
     """Ids as whole numbers or as text, as the vocabulary has them."""
     if is_text(vocabulary.ids):
         return ids.astype(str)

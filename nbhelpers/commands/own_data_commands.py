@@ -112,6 +112,9 @@ def train(
     model: Annotated[
         str | None, typer.Option(metavar="NAME", help="Left out, the honest choice.")
     ] = None,
+    titles: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Ids and titles of items, as movies.csv.")
+    ] = None,
     comparison: Annotated[
         Path | None, typer.Option(metavar="DIR", help="What compare --out wrote: no new search.")
     ] = None,
@@ -129,7 +132,7 @@ def train(
     \b
     Examples:
       nbhelpers train ratings.csv --out mine
-      nbhelpers train ratings.csv --out mine --model EASE
+      nbhelpers train ratings.csv --out mine --model EASE --titles movies.csv
       nbhelpers train ratings.csv --out mine --comparison compared
     """  # noqa: D301
     from nbhelpers.commands import train_model
@@ -139,6 +142,7 @@ def train(
             log,
             out,
             model=model,
+            titles=titles,
             comparison=comparison,
             n_trials=trials,
             split=split,  # type: ignore[arg-type]

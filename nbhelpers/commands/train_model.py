@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from nbhelpers import __version__
 from nbhelpers.commands.compare_models import compare
 from nbhelpers.commands.contenders import contenders_of
+from nbhelpers.commands.item_titles import with_titles
 from nbhelpers.commands.model_folder import (
     TrainedRecommender,
     check_target,
@@ -28,6 +32,7 @@ def train(
     out: str | Path,
     *,
     model: str | None = None,
+    titles: str | Path | pd.DataFrame | None = None,
     comparison: str | Path | Mapping[str, Any] | None = None,
     n_trials: int = 6,
     split: SplitName = "auto",
@@ -50,6 +55,8 @@ def train(
         New, empty, or a model folder, which is then replaced in one step.
     model : str, optional
         Left out, the honest choice of the comparison.
+    titles : path or DataFrame, optional
+        Titles of the items where the log has none: see ``with_titles``.
     comparison : path or dict, optional
         ``comparison.json`` of ``nbhelpers compare --out``, or the folder that holds it.
     n_trials, split, min_rating, memory_gb, minutes, seed, quiet
@@ -80,6 +87,8 @@ def train(
     check_target(out)
     progress = Progress(quiet=quiet)
     log = open_log(source, min_rating=min_rating)
+    if titles is not None:
+        log = replace(log, catalog=with_titles(log.catalog, titles))
     if comparison is None:
         names = None if model is None else [model]
         found: Mapping[str, Any] = compare(

@@ -162,6 +162,19 @@ def test_fold_in_of_ease_gives_what_training_gives(ease):
     )
 
 
+def test_fold_in_of_a_model_of_order_gives_what_training_gives(folders):
+    trained = folders["sequence tower"]
+    latest = [each for each in trained.model.latest[6].tolist() if each < 40]
+    likes = trained.items.decode(latest[::-1]).tolist()  # the latest last
+    folded = fold_in(trained, likes, k=40).items.set_index("item_id")["score"]
+    own = trained.model.score_users(torch.tensor([6]))[0].detach()
+    assert folded.to_numpy() == pytest.approx(
+        own[trained.items.encode_known(folded.index)].numpy(), abs=1e-5
+    )
+    other = fold_in(trained, likes[::-1], k=40).items.set_index("item_id")["score"]
+    assert not folded.sort_index().equals(other.sort_index())
+
+
 def test_typed_likes_are_split_at_commas_unless_an_id_has_one(tmp_path):
     rows = [(user, item) for user in range(20) for item in ("a,b", "c", "d")[: 2 + user % 2]]
     frame = pd.DataFrame(rows, columns=["user_id", "item_id"])

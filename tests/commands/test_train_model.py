@@ -130,3 +130,24 @@ def test_text_ids_keep_their_zeros(tmp_path):
     trained = train(frame, tmp_path / "mine", model="popularity", quiet=True)
     assert trained.users.ids[0] == "000"
     assert trained.items.ids[1] == "01"
+
+
+def test_titles_can_come_from_a_second_file(ratings, tmp_path):
+    path = tmp_path / "movies.csv"
+    path.write_text("movieId,title,genres\n" + "".join(f"{n},Film {n},x\n" for n in range(2, 99)))
+    trained = train(ratings, tmp_path / "m", model="popularity", titles=path, quiet=True)
+    assert trained.titles["title"].tolist() == [None, *(f"Film {n}" for n in range(2, 41))]
+
+
+@pytest.mark.parametrize(
+    ("frame", "part"),
+    [
+        ({"film": [1], "title": ["A"]}, "a column item is required among the titles"),
+        ({"item": [1], "label": ["A"]}, "a column title is required among the titles"),
+        ({"item": [1, 1], "title": ["A", "B"]}, "1 items have two titles, e.g. 1: 'A', 'B'"),
+        ({"item": [999], "title": ["A"]}, "none of the 1 ids of titles is in the log"),
+    ],
+)
+def test_titles_that_do_not_fit_are_refused(ratings, tmp_path, frame, part):
+    with pytest.raises(ValueError, match=part):
+        train(ratings, tmp_path / "m", titles=pd.DataFrame(frame), quiet=True)
