@@ -26,7 +26,7 @@ MODULES = sorted((ROOT / "nbhelpers").rglob("*.py"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 # A rating flows data -> sampling -> models -> training -> evaluation -> serving -> app. Each stage
-# stands on core and data; only app, course and __main__ put stages together.
+# stands on core and data; only app, commands, course and __main__ put stages together.
 MAY_IMPORT = {
     "core": set(),
     "data": {"core"},
@@ -37,7 +37,8 @@ MAY_IMPORT = {
     "serving": {"core", "data"},
     "teaching": set(),
 }
-EVERYTHING = {*MAY_IMPORT, "app", "course"}
+TOGETHER = {"app", "commands", "course"}
+EVERYTHING = {*MAY_IMPORT, *TOGETHER}
 
 
 def tracked():
@@ -70,7 +71,7 @@ def test_a_stage_imports_only_what_its_folder_may(path):
 
 def test_every_folder_is_a_stage_and_no_file_name_comes_twice():
     folders = {path.parent.name for path in (ROOT / "nbhelpers").glob("*/__init__.py")}
-    assert folders == MAY_IMPORT.keys() | {"app", "course"}
+    assert folders == MAY_IMPORT.keys() | TOGETHER
     stems = [path.stem for path in MODULES if path.stem != "__init__"]
     assert {stem for stem in stems if stems.count(stem) > 1} == set()
 

@@ -1,0 +1,130 @@
+"""A race of models: settings chosen on validation rows with equal budgets, one look at the test."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nbhelpers.commands.contenders import Contender
+from nbhelpers.commands.progress import Progress
+from nbhelpers.data.interactions import Interactions
+from nbhelpers.data.positives import PositiveSplit
+from nbhelpers.evaluation.evaluate import evaluate_ranking
+from nbhelpers.evaluation.report import RankingScores
+
+METRIC = "ndcg"
+MOST_VALID, MOST_TEST = 2_000, 20_000  # users who are judged; more would narrow no interval
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """How one model did.
+
+    Attributes
+    ----------
+    settings : dict
+        Best on the validation rows.
+    valid : float
+        Its NDCG there: the best of several trials, so too good.
+    n_trials : int
+    scores : RankingScores
+        Of the test.
+    seconds : float
+        Of all trials, the last fit and the test.
+    """
+
+    settings: Mapping[str, Any]
+    valid: float
+    n_trials: int
+    scores: RankingScores
+    seconds: float
+
+
+def race(
+    contenders: Sequence[Contender],
+    parts: PositiveSplit,
+    *,
+    k: int,
+    n_trials: int,
+    seed: int,
+    progress: Progress,
+) -> tuple[dict[str, Entry], dict[str, str]]:
+    """Let each contender try its settings on validation rows, and test its best once.
+
+    Parameters
+    ----------
+    contenders : sequence of Contender
+    parts : PositiveSplit
+    k : int
+        Length of the lists.
+    n_trials : int
+        Settings that each may try, at most.
+    seed : int
+        Of every model, and of the users who are judged where there are too many.
+    progress : Progress
+
+    Returns
+    -------
+    entries : dict of str to Entry
+    failed : dict of str to str
+        Models that could not be fitted, and why.
+    """
+    valid = some_users(parts.valid, most=MOST_VALID, seed=seed)
+    test = some_users(parts.test, most=MOST_TEST, seed=seed)
+    known = parts.known
+    entries: dict[str, Entry] = {}
+    failed: dict[str, str] = {}
+    total = sum(min(n_trials, len(each.trials)) + 1 for each in contenders)
+    with progress.bar(total, unit="fit") as bar:
+        for contender in contenders:
+            bar.set_description(contender.name)
+            started = time.perf_counter()
+            tried = []
+            try:
+                for settings in contender.trials[:n_trials]:
+                    model = contender.fitted(parts.train, settings, seed=seed)
+                    found = evaluate_ranking(model, valid, seen=parts.seen_by_valid, k=k)
+                    tried.append((found.mean(METRIC), settings))
+                    bar.update()
+                best, settings = max(tried, key=lambda trial: trial[0])
+                model = contender.fitted(known, settings, seed=seed)
+                scores = evaluate_ranking(model, test, seen=parts.seen, k=k)
+                bar.update()
+            except (ValueError, FloatingPointError, RuntimeError, MemoryError) as error:
+                failed[contender.name] = f"could not be fitted: {error}".splitlines()[0]
+                continue
+            seconds = time.perf_counter() - started
+            entries[contender.name] = Entry(dict(settings), best, len(tried), scores, seconds)
+            progress.say(f"  {contender.name}: NDCG@{k} {best:.4f} on validation, {seconds:,.1f} s")
+    return entries, failed
+
+
+def some_users(held_out: Interactions, *, most: int, seed: int) -> Interactions:
+    """Held-out positives of at most so many users, drawn by the seed.
+
+    Parameters
+    ----------
+    held_out : Interactions
+    most : int
+    seed : int
+
+    Returns
+    -------
+    Interactions
+        Of the same users and items; those who were not drawn have nothing to find.
+
+    Examples
+    --------
+    >>> some_users(Interactions([0, 1, 2], [0, 0, 1]), most=2, seed=0)
+    Interactions(3 users, 2 items, 2 positives)
+    """
+    active = np.flatnonzero(held_out.user_counts)
+    if len(active) <= most:
+        return held_out
+    drawn = np.zeros(held_out.n_users, dtype=bool)
+    drawn[np.random.default_rng(seed).choice(active, most, replace=False)] = True
+    return held_out[np.repeat(drawn, held_out.user_counts)]

@@ -1,0 +1,173 @@
+"""A log of your own as pairs of a user and an item, and the rule that says which are positives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nbhelpers.data.ratings_file.read import RatingsLog, read_ratings
+from nbhelpers.data.vocabulary import Vocabulary
+
+LIKE_SHARE = 0.75  # of the way from the lowest to the highest rating: 4 of 1 to 5, 8 of 1 to 10
+
+
+@dataclass(frozen=True, eq=False)
+class OwnLog:
+    """What a file says, one row for each pair of a user and an item.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        ``user_id``, ``item_id``, ``is_positive`` (bool) and, where known, ``timestamp`` (int64,
+        Unix seconds): of a pair that came more than once its latest row.
+    catalog : DataFrame
+        One row for each item: ``item_id`` and, where the file has titles, ``title``.
+    rule : str
+        Which rows are positives, in one sentence.
+    min_rating : float or None
+        The lowest rating that is a positive, where there are ratings.
+    report : dict
+        What the file was read as, and what was lost, merged or changed.
+    report_text : str
+        The same in words.
+    """
+
+    rows: pd.DataFrame
+    catalog: pd.DataFrame
+    rule: str
+    min_rating: float | None
+    report: dict[str, Any]
+    report_text: str
+
+    @property
+    def n_users(self) -> int:
+        """Users with at least one row."""
+        return int(self.rows["user_id"].nunique())
+
+    @property
+    def n_positives(self) -> int:
+        """Rows that are positives."""
+        return int(self.rows["is_positive"].sum())
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether it is known when each row was made."""
+        return "timestamp" in self.rows.columns
+
+
+def open_log(source: Any, *, min_rating: float | None = None) -> OwnLog:
+    """A log from a file, from what ``read_ratings`` returned, or as it is.
+
+    Parameters
+    ----------
+    source : path, DataFrame, RatingsLog or OwnLog
+        To name columns or choose policies, call ``read_ratings`` and pass what it returns.
+    min_rating : float, optional
+        The lowest rating that is a positive; left out, the lowest one in the file that lies at
+        least three quarters of the way from the lowest to the highest, such as 4 of 1 to 5.
+
+    Returns
+    -------
+    OwnLog
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, a threshold is given where there are no ratings, or no row is
+        a positive.
+
+    Examples
+    --------
+    >>> from nbhelpers.data.datasets.synthetic import make_ratings
+    >>> log = open_log(make_ratings(30, 20, 200, rng=0).ratings)
+    >>> log.rule
+    'a rating of 4 or more is a positive (107 of 200 rows); every row counts as seen'
+    """
+    if isinstance(source, OwnLog):
+        return source
+    read = source if isinstance(source, RatingsLog) else read_ratings(source)
+    rows, n_merged = _one_row_a_pair(read.frame)
+    liked, rule, threshold = _positives(rows, min_rating)
+    if not liked.any():
+        raise ValueError(
+            f"no row is a positive ({rule}): pass a lower min_rating (on the command line "
+            "--min-rating)"
+        )
+    kept = ["user_id", "item_id", *(["timestamp"] if "timestamp" in rows.columns else [])]
+    report = read.report.to_dict()
+    if n_merged:
+        note = f"{n_merged:,} rows repeat a pair: for the models the latest row of each pair counts"
+        report["notes"] = [*report["notes"], note]
+    return OwnLog(
+        rows=rows[kept].assign(is_positive=liked),
+        catalog=_catalog(rows["item_id"], read.titles),
+        rule=rule,
+        min_rating=threshold,
+        report=report,
+        report_text=str(read.report),
+    )
+
+
+def _one_row_a_pair(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The latest row of each pair, with the sum of its weights, and how many rows that merged."""
+    pair = ["user_id", "item_id"]
+    n_repeated = int(frame.duplicated(pair).sum())
+    if not n_repeated:
+        return frame.reset_index(drop=True), 0
+    if "weight" in frame.columns:
+        frame = frame.assign(weight=frame.groupby(pair)["weight"].transform("sum"))
+    if "timestamp" in frame.columns:
+        frame = frame.sort_values("timestamp", kind="stable")
+    return frame.drop_duplicates(pair, keep="last").reset_index(drop=True), n_repeated
+
+
+def _positives(
+    rows: pd.DataFrame, min_rating: float | None
+) -> tuple[NDArray[np.bool_], str, float | None]:
+    """Which rows are positives, the rule in words, and the threshold if there is one."""
+    if "rating" not in rows.columns:
+        if min_rating is not None:
+            raise ValueError(
+                f"min_rating {min_rating:g} needs ratings, and the file has none: leave it out, or "
+                "name the column of the ratings"
+            )
+        liked = (
+            rows["weight"].to_numpy() > 0
+            if "weight" in rows.columns
+            else np.ones(len(rows), dtype=bool)
+        )
+        share = "every row" if liked.all() else f"every row with a weight above 0 ({liked.sum():,})"
+        return liked, f"{share} is a positive, and every row counts as seen", None
+    rating = rows["rating"].to_numpy(dtype=float)
+    threshold = _threshold(rating) if min_rating is None else float(min_rating)
+    unrated = np.isnan(rating)
+    liked = (rating >= threshold) | unrated
+    more = f", and so is a row without a rating ({unrated.sum():,})" if unrated.any() else ""
+    rule = (
+        f"a rating of {threshold:g} or more is a positive{more} ({liked.sum():,} of "
+        f"{len(rows):,} rows); every row counts as seen"
+    )
+    return liked, rule, threshold
+
+
+def _threshold(rating: NDArray[np.float64]) -> float:
+    """The lowest rating there is that lies high enough on the scale of the file."""
+    if np.isnan(rating).all():
+        return 0.0
+    low, high = np.nanmin(rating), np.nanmax(rating)
+    wanted = low + LIKE_SHARE * (high - low)
+    return float(np.nanmin(rating[rating >= wanted - 1e-9]))
+
+
+def _catalog(item_ids: pd.Series[Any], titles: pd.DataFrame | None) -> pd.DataFrame:
+    """One row for each item of the rows, with its title where one is known."""
+    ids = pd.Series(Vocabulary(item_ids).ids, name="item_id")
+    if titles is None:
+        return ids.to_frame()
+    title = titles.drop_duplicates("item_id").set_index("item_id")["title"]
+    known = ids.map(title)
+    return pd.DataFrame({"item_id": ids, "title": known.astype(object).where(known.notna(), None)})

@@ -1,0 +1,292 @@
+"""Times as Unix seconds: numbers in any unit, dates in any order, months by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from nbhelpers.data.ratings_file.parsed import (
+    MISSING,
+    MISSING_CURE,
+    Parsed,
+    clean_text,
+    is_text,
+    kind_word,
+    matches,
+    null_mask,
+)
+from nbhelpers.data.ratings_file.refusals import AmbiguousRatingsError, InvalidRatingsError
+
+FIRST_FEW = 1000
+TIME_LIMIT = 4_102_444_800  # 2100-01-01, Unix seconds
+# Per second, and the earliest second that a number of the unit may mean: 1973 but for seconds, so
+# that no number fits two units.
+UNITS = {"s": (1, 0), "ms": (10**3, 10**8), "us": (10**6, 10**8), "ns": (10**9, 10**8)}
+DAY_FIRST, MONTH_FIRST = "DD/MM/YYYY", "MM/DD/YYYY"
+ISO, NAMED, COMPACT, COMPACT_TIME, TYPED = "ISO", "named months", "YYYYMMDD", "YYYYMMDDhhmmss", ""
+KNOWN_FORMATS = (*UNITS, ISO, DAY_FIRST, MONTH_FIRST, NAMED, COMPACT, COMPACT_TIME)
+PLAIN_NUMBER = r"\A[+-]?[0-9]+(?:\.[0-9]*)?\z"
+ISO_DATE = r"\A[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}(?:[T ].*)?\z"
+NUMBERED = (
+    r"\A(?P<a>[0-9]{1,2})[-/. ](?P<b>[0-9]{1,2})[-/., ]+(?P<y>[0-9]{4}|[0-9]{2})(?P<rest>[T ].*)?\z"
+)
+MONTH_NAME = r"(?i)\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b"
+_CURE = "write Unix seconds in full, or ISO dates such as 1997-12-04"
+NAMED_FORMATS = (
+    *("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%b %d %Y"),
+    *("%d %b %Y %H:%M:%S", "%b %d, %Y %H:%M:%S", "%d %B %Y %H:%M:%S", "%d %b %Y, %H:%M"),
+    *("%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z", "%a, %d %b %Y %H:%M:%S %Z"),
+    *("%B %d, %Y %H:%M:%S", "%d/%b/%Y:%H:%M:%S %z", "%d %b %Y %H:%M", "%b %d, %Y, %I:%M:%S %p"),
+)
+
+
+def time_format(values: Any, asked: str | None) -> str:
+    """How the times of a column are written.
+
+    Parameters
+    ----------
+    values : pyarrow.Array
+    asked : str, optional
+        What the caller said: one of ``KNOWN_FORMATS``, or a format of ``strptime``.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    AmbiguousRatingsError
+        If days and months may be swapped.
+    ValueError
+        If the format that was asked for is none.
+    """
+    if asked is not None:
+        if asked not in KNOWN_FORMATS and "%" not in asked:
+            raise ValueError(
+                f"time_format must be one of {list(KNOWN_FORMATS)} or a format such as "
+                f"'%d.%m.%Y', got {asked!r}"
+            )
+        return asked
+    kind = values.type
+    if is_text(kind):
+        return _format_of_text(pc.drop_null(clean_text(values)))
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_null(kind):
+        return TYPED
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+        raise InvalidRatingsError(f"holds {kind_word(kind)} values: times are needed")
+    numbers = np.asarray(pc.drop_null(values).cast(pa.float64(), safe=False))
+    return _format_of_numbers(numbers)
+
+
+def parse_times(values: Any, form: str) -> Parsed:
+    """Times as int64 Unix seconds; UTC where no zone is given, fractions are cut off.
+
+    Parameters
+    ----------
+    values : pyarrow.Array
+    form : str
+        From ``time_format``.
+
+    Returns
+    -------
+    Parsed
+    """
+    text = clean_text(values) if is_text(values.type) else None
+    missing = null_mask(values if text is None else text)
+    if text is not None and form in (*UNITS, COMPACT, COMPACT_TIME):
+        seconds, wrong = _numbers_of_text(pc.fill_null(text, "0"))
+        seconds = _seconds_of(seconds, form)
+    elif text is not None:
+        seconds = _dates_of_text(pc.fill_null(text, ""), form)
+        wrong = np.isnan(seconds)
+    elif pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
+        zone = "UTC" if pa.types.is_timestamp(values.type) and values.type.tz else None
+        stamps = pc.fill_null(values.cast(pa.timestamp("us", zone), safe=False), 0)
+        seconds = np.floor(np.asarray(stamps.cast(pa.int64())) / 10**6)
+        wrong = np.zeros(len(values), dtype=bool)
+    elif pa.types.is_null(values.type):
+        seconds, wrong = np.zeros(len(values)), np.zeros(len(values), dtype=bool)
+    else:
+        numbers = np.asarray(pc.fill_null(values, 0).cast(pa.float64(), safe=False))
+        seconds = _seconds_of(np.where(missing, 0, numbers), form)
+        wrong = np.zeros(len(values), dtype=bool)
+    wrong &= ~missing
+    outside = ~((seconds >= 0) & (seconds < TIME_LIMIT)) & ~missing & ~wrong
+    parsed = Parsed(np.where(missing | wrong | outside, 0, seconds).astype(np.int64))
+    parsed.complain(missing, MISSING, MISSING_CURE)
+    problem = "is not a number" if form in UNITS else "is not a date of the calendar"
+    parsed.complain(wrong, f"{problem} (times are read as {form or 'dates'})", _CURE)
+    read_as = {"s": "Unix seconds"}.get(form, form or "dates")
+    cure = "correct or remove the row, or say time_format=..."
+    parsed.complain(outside, f"is outside 1970-2100 when read as {read_as}", cure)
+    return parsed
+
+
+def _format_of_numbers(numbers: NDArray[np.float64]) -> str:
+    """Unit of numbers, or dates without dashes."""
+    numbers = numbers[np.isfinite(numbers)]
+    if not len(numbers):
+        return "s"
+    if _are_compact(numbers, 1):
+        return COMPACT
+    if _are_compact(numbers, 10**6):
+        return COMPACT_TIME
+    middle = float(np.median(numbers))
+    for unit, (per_second, earliest) in UNITS.items():
+        if earliest * per_second <= middle < TIME_LIMIT * per_second:
+            return unit
+    return "s"
+
+
+def _are_compact(numbers: NDArray[np.float64], rest: int) -> bool:
+    """Whether all numbers are dates such as 19971204, followed by so many more digits."""
+    if len(numbers) > FIRST_FEW and not _are_compact(numbers[:FIRST_FEW], rest):
+        return False
+    days = numbers // rest
+    year, month, day = days // 10_000, days // 100 % 100, days % 100
+    fits = (year >= 1900) & (year <= 2100) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    return bool(fits.all())
+
+
+def _seconds_of(numbers: NDArray[np.float64], form: str) -> NDArray[np.float64]:
+    """Numbers of a unit as seconds; NaN or out of range where they are of another unit."""
+    if form in (COMPACT, COMPACT_TIME):
+        digits = pd.Series(np.where(np.isfinite(numbers), numbers, 0)).astype(np.int64).astype(str)
+        pattern = "%Y%m%d" if form == COMPACT else "%Y%m%d%H%M%S"
+        return _unix(pd.to_datetime(digits, format=pattern, utc=True, errors="coerce"))
+    per_second, earliest = UNITS.get(form, (1, 0))
+    seconds = np.floor(numbers / per_second)
+    return np.where(seconds >= earliest, seconds, -1.0)
+
+
+def _numbers_of_text(text: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    wrong = ~matches(text, PLAIN_NUMBER)
+    plain = pc.utf8_ltrim(pc.if_else(pa.array(wrong), "0", text), characters="+")
+    return np.asarray(pc.cast(plain, pa.float64())), wrong
+
+
+def _format_of_text(text: Any) -> str:
+    """Format that most of the values have."""
+    if not len(text):
+        return "s"
+    numbers = matches(text, PLAIN_NUMBER)
+    if numbers.mean() >= 0.5:
+        return _format_of_numbers(_numbers_of_text(text.filter(pa.array(numbers)))[0])
+    if matches(text, ISO_DATE).mean() >= 0.5:
+        return ISO
+    numbered = matches(text, NUMBERED)
+    if numbered.mean() >= 0.5:
+        return _day_or_month_first(text.filter(pa.array(numbered)))
+    if matches(text, MONTH_NAME).mean() >= 0.5:
+        return NAMED
+    return "s"
+
+
+def _day_or_month_first(text: Any) -> str:
+    parts = pc.extract_regex(text, pattern=NUMBERED)
+    first, second = (
+        np.asarray(pc.struct_field(parts, name).cast(pa.int64())) for name in ("a", "b")
+    )
+    if (first > 12).any() and not (second > 12).any():
+        return DAY_FIRST
+    if (second > 12).any() and not (first > 12).any():
+        return MONTH_FIRST
+    example = text[int((first != second).argmax())].as_py()
+    if (first > 12).any():
+        raise InvalidRatingsError(
+            f"holds dates with the day first and dates with the month first, e.g. "
+            f"{text[int((first > 12).argmax())].as_py()!r} and "
+            f"{text[int((second > 12).argmax())].as_py()!r}: write ISO dates such as 1997-12-04"
+        )
+    raise AmbiguousRatingsError(
+        f"holds dates such as {example!r}, in which the day or the month may stand first: say "
+        f"time_format='{DAY_FIRST}' or time_format='{MONTH_FIRST}' (on the command line: "
+        f"--time-format {DAY_FIRST} or --time-format {MONTH_FIRST})"
+    )
+
+
+def _dates_of_text(text: Any, form: str) -> NDArray[np.float64]:
+    """Seconds of dates, NaN where there is none."""
+    if form in (DAY_FIRST, MONTH_FIRST):
+        text = _iso_of_numbered(text, day_first=form == DAY_FIRST)
+    elif form == NAMED:
+        return _named(text)
+    elif form not in (ISO, TYPED):
+        return _unix(pd.to_datetime(_series(text), format=form, utc=True, errors="coerce"))
+    return _iso(text)
+
+
+def _iso(text: Any) -> NDArray[np.float64]:
+    """Seconds of dates whose year stands first."""
+    shaped = matches(text, ISO_DATE)
+    for pattern, replacement in (
+        (r"^([0-9]{4})/([0-9]{1,2})/", r"\1-\2-"),
+        (r"^([0-9]{4})-([0-9])-", r"\1-0\2-"),
+        (r"^([0-9]{4}-[0-9]{2})-([0-9])(\D|$)", r"\1-0\2\3"),
+        (r"[T ]([0-9]):", r" 0\1:"),
+        (r" ?(?:UTC|GMT|Z)$", "+00:00"),
+    ):
+        text = pc.replace_substring_regex(text, pattern=pattern, replacement=replacement)
+    # a date alone has no zone
+    text = pc.replace_substring_regex(
+        text, pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})\+00:00$", replacement=r"\1"
+    )
+    text = pc.if_else(pa.array(shaped), text, None)
+    times = _series(text)
+    found = pd.to_datetime(times, format="ISO8601", utc=True, errors="coerce")
+    for twelve_hours in ("%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M %p"):
+        rest = found.isna() & times.notna()
+        if not rest.any():
+            break
+        found = found.fillna(
+            pd.to_datetime(times.where(rest), format=twelve_hours, utc=True, errors="coerce")
+        )
+    return _unix(found)
+
+
+def _iso_of_numbered(text: Any, *, day_first: bool) -> Any:
+    parts = pc.extract_regex(text, pattern=NUMBERED)
+    day, month = ("a", "b") if day_first else ("b", "a")
+    year = pc.struct_field(parts, "y")
+    short = pc.less(pc.utf8_length(year), 4)
+    # as strptime has it: 69 to 99 are 1969 to 1999
+    century = pc.if_else(pc.greater_equal(year, "69"), _large("19"), _large("20"))
+    year = pc.if_else(short, pc.binary_join_element_wise(century, year, _large("")), year)
+    days = [pc.utf8_lpad(pc.struct_field(parts, each), 2, "0") for each in (month, day)]
+    date = pc.binary_join_element_wise(year, *days, _large("-"))
+    rest = pc.struct_field(parts, "rest")
+    return pc.fill_null(pc.binary_join_element_wise(date, rest, _large("")), "")
+
+
+def _large(text: str) -> Any:
+    return pa.scalar(text, pa.large_string())
+
+
+def _named(text: Any) -> NDArray[np.float64]:
+    """Seconds of dates with the English name of their month."""
+    times = _series(text)
+    named = pd.Series(matches(text, MONTH_NAME))
+    found = pd.Series(pd.NaT, index=times.index, dtype="datetime64[s, UTC]")
+    for form in (*NAMED_FORMATS, "mixed"):
+        left = found.isna() & named
+        if not left.any():
+            break
+        attempt = pd.to_datetime(times.where(left), format=form, utc=True, errors="coerce")
+        found = found.fillna(attempt.astype(found.dtype))
+    return _unix(found)
+
+
+def _series(text: Any) -> pd.Series[Any]:
+    return pd.Series(text.to_numpy(zero_copy_only=False), dtype=object)
+
+
+def _unix(found: pd.Series[Any]) -> NDArray[np.float64]:
+    """Date-times as seconds, NaN where there is none."""
+    lost = found.isna().to_numpy(dtype=bool)
+    seconds = found.fillna(pd.Timestamp(0, tz="UTC")).astype("datetime64[s, UTC]").astype(np.int64)
+    return np.where(lost, np.nan, seconds.to_numpy(dtype=np.float64))

@@ -1,0 +1,80 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from nbhelpers.commands.own_log import open_log
+from nbhelpers.data.ratings_file.read import read_ratings
+
+
+def log_of(**columns):
+    n = len(next(iter(columns.values())))
+    frame = pd.DataFrame({"user_id": range(1, n + 1), "item_id": [7] * n} | columns)
+    return open_log(read_ratings(frame, zeros="keep", missing_values=()))
+
+
+@pytest.mark.parametrize(
+    ("scale", "threshold"),
+    [
+        ([1, 2, 3, 4, 5], 4),
+        ([0.5, 1, 2, 3, 3.5, 4, 4.5, 5], 4),
+        (list(range(1, 11)), 8),
+        ([0, 1, 0, 1], 1),
+        ([5, 5, 5], 5),
+    ],
+)
+def test_threshold_lies_three_quarters_up_the_scale_of_the_file(scale, threshold):
+    log = log_of(rating=[float(star) for star in scale])
+    assert log.min_rating == threshold
+    assert log.rows["is_positive"].tolist() == [star >= threshold for star in scale]
+
+
+def test_a_threshold_that_is_said_counts():
+    frame = pd.DataFrame({"user_id": [1, 2, 3], "item_id": [5, 5, 6], "rating": [2.0, 3.0, 5.0]})
+    log = open_log(frame, min_rating=3)
+    assert log.rows["is_positive"].tolist() == [False, True, True]
+    assert "a rating of 3 or more is a positive (2 of 3 rows)" in log.rule
+
+
+def test_rows_without_ratings_are_all_positives():
+    log = open_log(pd.DataFrame({"user_id": [1, 2], "item_id": [3, 4]}))
+    assert log.rows["is_positive"].all()
+    with pytest.raises(ValueError, match="needs ratings"):
+        open_log(pd.DataFrame({"user_id": [1, 2], "item_id": [3, 4]}), min_rating=4)
+
+
+def test_the_latest_row_of_a_pair_decides_and_no_pair_is_lost():
+    frame = pd.DataFrame(
+        {
+            "user_id": [1, 1, 2],
+            "item_id": [5, 5, 5],
+            "rating": [5.0, 1.0, 5.0],
+            "timestamp": [2_000_000_000, 1_900_000_000, 1_900_000_000],
+        }
+    )
+    log = open_log(frame)
+    assert log.rows.sort_values("user_id")[["user_id", "item_id"]].to_numpy().tolist() == [
+        [1, 5],
+        [2, 5],
+    ]
+    assert log.rows["is_positive"].all(), "the later row of user 1 has five stars"
+    assert any("1 rows repeat a pair" in note for note in log.report["notes"])
+
+
+def test_nothing_liked_is_refused():
+    frame = pd.DataFrame({"user_id": [1, 2], "item_id": [3, 4], "rating": [1.0, 2.0]})
+    with pytest.raises(ValueError, match="no row is a positive"):
+        open_log(frame, min_rating=4)
+
+
+def test_titles_come_with_the_catalog():
+    frame = pd.DataFrame({"user_id": [1, 2], "item_id": [3, 4], "title": ["Heat", "<img onerror>"]})
+    log = open_log(read_ratings(frame, title="title"))
+    assert log.catalog.to_dict("list") == {"item_id": [3, 4], "title": ["Heat", "<img onerror>"]}
+
+
+def test_a_log_that_is_open_stays_as_it_is():
+    log = open_log(pd.DataFrame({"user_id": [1, 2], "item_id": [3, 4]}))
+    assert open_log(log) is log
+    assert not log.is_timed
+    assert (log.n_users, log.n_positives) == (2, 2)
+    assert np.array_equal(log.catalog["item_id"], [3, 4])
