@@ -1,6 +1,6 @@
 # The only door to the course: `make help` lists the verbs.
 .DEFAULT_GOAL := help
-.PHONY: help setup data run check unit test machines lab reset site bench sync format lock clean
+.PHONY: help setup data run check unit test machines lab app reset site bench sync format lock clean
 
 PY ?= python3
 VENV := .venv
@@ -72,6 +72,9 @@ machines: data ## Run make test as on other processors, with 1 and 2 threads (ho
 lab: data ## Open your own copy of the course (work/) in JupyterLab, on this machine only
 	@$(BIN)/python -m nbhelpers copy notebooks work
 	@cd work && ../$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) 00_start_here.ipynb
+
+app: data ## Open the app on MovieLens, or on a folder of nbhelpers train (DIR=mine)
+	@$(BIN)/python -m nbhelpers app $(DIR) --open
 
 reset: setup ## Give one notebook of your copy afresh (NB=03 or NB=01_weight_decay), keep yours
 	@test -n "$(NB)" || { echo "which one? make reset NB=03, or a name: NB=01_weight_decay"; exit 2; }

@@ -55,6 +55,7 @@ def movielens_service(name: str | None = None) -> Service:
         Catalog(items, everything.item_counts, align_metadata(films, items)),
         models,
         people=everything,
+        had=positives(ratings),
         groups=_groups(likes, items, load_users(name)),
         price=price_of_dial(_ials(train), held_out, seen=train),
         title="Which film next?",

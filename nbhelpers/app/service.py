@@ -55,7 +55,9 @@ class Service:
         By the name that people see, the best one first; all know the items of the catalog and
         can fold in new users, see ``fold_in_users``.
     people : Interactions, optional
-        What users had, for their histories; with vocabularies.
+        What users liked, for their histories; with vocabularies.
+    had : Interactions, optional
+        All that they had, liked or not, of the same users; left out, ``people``.
     groups : sequence of Group, optional
         People of one kind, for whoever has not chosen anything yet.
     price : DataFrame, optional
@@ -77,6 +79,7 @@ class Service:
         models: Mapping[str, Recommender],
         *,
         people: Interactions | None = None,
+        had: Interactions | None = None,
         groups: Sequence[Group] = (),
         price: pd.DataFrame | None = None,
         noun: str = "film",
@@ -85,7 +88,8 @@ class Service:
     ) -> None:
         if not models:
             raise ValueError("at least one model is required, got none")
-        self.catalog, self.models, self.people = catalog, dict(models), people
+        self.catalog, self.models = catalog, dict(models)
+        self.people, self.had = people, people if had is None else had
         self.groups = {group.name: group for group in groups}
         self.price, self.noun, self.title, self.about = price, noun, title, about
         self._counts = torch.tensor(catalog.counts)
@@ -216,7 +220,7 @@ class Service:
         }
 
     def history_of(self, person: str) -> dict[str, Any]:
-        """What somebody of the log chose.
+        """What somebody of the log liked (``items``), and what else they had (``had``).
 
         Raises
         ------
@@ -229,8 +233,14 @@ class Service:
         by_text = pd.Series(np.arange(len(ids)), index=ids.astype(str))
         if person not in by_text.index:
             raise RequestError(f"nobody has the id {person!r}, e.g. {ids[0]} is known")
-        chosen = self.people.items_of(int(by_text[person]))
-        return {"person": person, "items": [self._card(item) for item in chosen.tolist()]}
+        row = int(by_text[person])
+        liked = self.people.items_of(row).tolist()
+        had = [] if self.had is None else self.had.items_of(row).tolist()
+        return {
+            "person": person,
+            "items": [self._card(item) for item in liked],
+            "had": [self._card(item) for item in sorted(set(had).difference(liked))],
+        }
 
     def _first_list(
         self, seen: list[int], *, genres: Sequence[str], group: str, model: str, k: int

@@ -8,7 +8,12 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from nbhelpers.commands import course_commands, own_data_commands, serving_commands
+from nbhelpers.commands import (
+    app_commands,
+    course_commands,
+    own_data_commands,
+    serving_commands,
+)
 
 INTERRUPTED = 130
 # Under which heading of the help a command stands, in the order in which they are used.
@@ -21,6 +26,8 @@ PANELS = {
         serving_commands.similar,
         serving_commands.fold_in,
         own_data_commands.evaluate,
+        app_commands.app,
+        app_commands.export_html,
     ),
     "The course": (
         course_commands.fetch,
@@ -35,7 +42,12 @@ PANELS = {
         course_commands.results,
     ),
 }
-NAMES = {"fold_in": "fold-in", "run_one": "run-one", "format_code": "format"}
+NAMES = {
+    "fold_in": "fold-in",
+    "export_html": "export-html",
+    "run_one": "run-one",
+    "format_code": "format",
+}
 
 
 class Commands(TyperGroup):
@@ -80,7 +92,9 @@ def _tell(line: str) -> None:
 
 
 def _missing(module: str | None) -> str:
-    extra = {"gradio": "app", "openpyxl": "excel"}.get((module or "").split(".")[0], "course")
+    extra = {"starlette": "app", "uvicorn": "app", "openpyxl": "excel"}.get(
+        (module or "").split(".")[0], "course"
+    )
     return (
         f"this command needs {module}, which is not installed: `make setup` makes the environment "
         f"of the course, or in one of your own: python -m pip install 'nbhelpers[{extra}]'"

@@ -120,8 +120,8 @@ async function showPerson(event) {
   try {
     const answer = await engine.history($("person").value.trim());
     state.liked = new Map(answer.items.map((item) => [item.item, item]));
-    state.seen = new Map();
-    $("history-head").textContent = `What person ${answer.person} chose (${answer.items.length})`;
+    state.seen = new Map(answer.had.map((item) => [item.item, item]));
+    $("history-head").textContent = `What person ${answer.person} likes (${answer.items.length})`;
     $("history-cards").replaceChildren(...answer.items.map((item) => card(item, [])));
     $("history").hidden = false;
     showChosen();
