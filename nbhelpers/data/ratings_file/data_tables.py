@@ -243,7 +243,9 @@ def open_excel(source: FileBytes, table: str | None) -> Opened:
     try:
         with pd.ExcelFile(source.path, engine="openpyxl") as book:
             sheet = _chosen([str(name) for name in book.sheet_names], table, "sheet")
-            frame = book.parse(sheet, dtype=object, keep_default_na=False, na_values=[""])
+            frame = pd.read_excel(
+                book, sheet_name=sheet, dtype=object, keep_default_na=False, na_values=[""]
+            )
     except ImportError as error:
         raise InvalidRatingsError(
             "Excel files need openpyxl: pip install 'nbhelpers[excel]', or save it as .csv"

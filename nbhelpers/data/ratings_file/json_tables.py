@@ -67,7 +67,7 @@ def open_json(source: FileBytes, text: str) -> Opened:
             return _open(JsonRows(source, "array"), "a JSON array of objects")
         return open_table(_whole(source), "a JSON array of arrays", has_header=False)
     first_line = text.splitlines()[0]
-    if _is_object(first_line):
+    if _is_row(first_line):
         return _open(JsonRows(source, "newline_delimited"), "JSON lines")
     if first_line.startswith("{'") or first_line.startswith("{u'"):
         raise InvalidRatingsError(
@@ -160,11 +160,15 @@ def _on_disk(source: FileBytes) -> Iterator[Path]:
         yield path
 
 
-def _is_object(line: str) -> bool:
+def _is_row(line: str) -> bool:
+    """Whether a line is an object with a cell, not one of columns."""
     try:
-        return isinstance(json.loads(line), dict)
+        value = json.loads(line)
     except ValueError:
         return False
+    return isinstance(value, dict) and not all(
+        isinstance(cell, dict | list) for cell in value.values()
+    )
 
 
 def _whole(source: FileBytes) -> Any:

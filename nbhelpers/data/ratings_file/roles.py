@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from nbhelpers.data.ratings_file.choices import ROLES, Choices, Column
 from nbhelpers.data.ratings_file.column_looks import Look, look_at
 from nbhelpers.data.ratings_file.opened import Opened
-from nbhelpers.data.ratings_file.questions import ask_for, ask_user_and_item, same_role
+from nbhelpers.data.ratings_file.questions import ask_for_value, ask_user_and_item, same_role
 from nbhelpers.data.ratings_file.refusals import InvalidRatingsError, some
 from nbhelpers.data.ratings_file.spellings import VALUE_NAMES, plain_name, tier_of
 
@@ -155,10 +155,19 @@ def _take_value(roles: Roles, opened: Opened, position: int) -> None:
     elif look.is_counts:
         role = "weight"
     else:
-        raise ask_for(opened, position, look)
+        raise ask_for_value(opened, [position])
     span = f"{look.low:g} to {look.high:g}"
     roles.positions[role] = position
     roles.notes.append(f"column {name} is taken for the {role}: it holds {span}")
+
+
+def _take_stars(roles: Roles, opened: Opened, looks: dict[int, Look]) -> None:
+    """Without a header, take the only column of numbers for ratings if they are on a scale."""
+    stars = [k for k, look in looks.items() if look.is_stars and look.n_distinct > 1]
+    if stars and len(looks) == 1:
+        _take_value(roles, opened, stars[0])
+    elif stars or len(looks) == 1:
+        raise ask_for_value(opened, list(looks))
 
 
 def _as_published(roles: Roles, opened: Opened, wanted: list[str]) -> None:
@@ -191,8 +200,8 @@ def _complete(roles: Roles, opened: Opened, wanted: list[str]) -> None:
         rest = [k for k in rest if k not in taken.values()]
     numbers = [k for k in rest if looks[k].kind == "number"]
     unnamed = {"rating", "weight"} <= set(wanted) and not {"rating", "weight"} & taken.keys()
-    if not opened.has_header and unnamed and len(numbers) == 1:
-        _take_value(roles, opened, numbers[0])
+    if not opened.has_header and unnamed and not opened.is_wide:
+        _take_stars(roles, opened, {k: looks[k] for k in numbers})
 
 
 def _find_ids(roles: Roles, opened: Opened, missing: list[str], looks: dict[int, Look]) -> None:
