@@ -31,6 +31,7 @@ from nbhelpers.data.ratings_file.refusals import InvalidRatingsError
 from nbhelpers.data.ratings_file.time_values import parse_times, time_format
 
 Codes = NDArray[np.int64] | None
+VALUE_ROLES = ("rating", "weight")
 NAMES = {"user": "user_id", "item": "item_id", "time": "timestamp"}
 
 
@@ -131,7 +132,7 @@ class Converter:
         keep = np.ones(loaded.n_rows, dtype=bool)
         for role in ("user", "item"):
             columns[NAMES[role]] = self._column(loaded, role, self._ids, bad)
-        for role in ("rating", "weight"):
+        for role in VALUE_ROLES:
             if role in self.positions:
                 columns[role] = self._values(loaded, role, bad, keep)
         if "time" in self.positions:
@@ -145,6 +146,19 @@ class Converter:
         titles = self._titles(loaded, keep) if "title" in self.positions else None
         frame = pd.DataFrame({name: _kept(column, keep) for name, column in columns.items()})
         return Converted(frame, titles, bad)
+
+    def find_forms(self) -> None:
+        """Find how times and decimals are written from the first rows, before any batch.
+
+        Raises
+        ------
+        AmbiguousRatingsError
+            If they can be read in two ways.
+        """
+        parsers = {"time": self._times, **{role: self._numbers(role) for role in VALUE_ROLES}}
+        for role, parse in parsers.items():
+            if role in self.positions:
+                self._parsed(self.opened.sample, role, parse)
 
     def name_of(self, role: str) -> str:
         """What the source calls the column of a role."""

@@ -242,7 +242,10 @@ def _read(
     rejected_file = None
     if len(bad):
         converter.tally.dropped["rejected as bad"] += len(bad)
-        rejected_file = _write_rejected(bad, source, rejected)
+        path = rejected_path(source, rejected)
+        if path is not None:
+            write_rejected(bad, path)
+            rejected_file = str(path)
     converter.tally.note(*roles.notes, *opened.notes, *notes, *title_notes)
     report = report_of(
         name,
@@ -328,13 +331,21 @@ def _repeated(frame: pd.DataFrame, n_repeated: int) -> str:
     )
 
 
-def _write_rejected(bad: pd.DataFrame, source: Any, rejected: str | Path | None) -> str | None:
-    if rejected is None and not isinstance(source, str | Path):
+def rejected_path(source: Any, rejected: str | Path | None) -> Path | None:
+    """Where bad rows are written: as said, beside a file, nowhere for a table.
+
+    Parameters
+    ----------
+    source : path or table
+    rejected : str or Path, optional
+
+    Returns
+    -------
+    Path or None
+    """
+    if rejected is not None:
+        return Path(rejected)
+    if not isinstance(source, str | Path):
         return None
-    path = Path(rejected) if rejected is not None else _beside(Path(str(source)))
-    write_rejected(bad, path)
-    return str(path)
-
-
-def _beside(path: Path) -> Path:
+    path = Path(source)
     return path.with_name(f"{path.name.partition('.')[0] or path.name}.rejected.csv")
