@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nbhelpers.data.ratings_file.bad_rows import BadRows
 from nbhelpers.data.ratings_file.choices import Choices
-from nbhelpers.data.ratings_file.id_values import parse_ids
+from nbhelpers.data.ratings_file.id_values import parse_ids, plain_whole_numbers
 from nbhelpers.data.ratings_file.number_values import decimal_mark, parse_numbers
 from nbhelpers.data.ratings_file.opened import Loaded, Opened
 from nbhelpers.data.ratings_file.parsed import (
@@ -131,7 +131,7 @@ class Converter:
         columns: dict[str, Any] = {}
         keep = np.ones(loaded.n_rows, dtype=bool)
         for role in ("user", "item"):
-            columns[NAMES[role]] = self._column(loaded, role, self._ids, bad)
+            columns[NAMES[role]] = self._id_column(loaded, role, bad)
         for role in VALUE_ROLES:
             if role in self.positions:
                 columns[role] = self._values(loaded, role, bad, keep)
@@ -171,6 +171,15 @@ class Converter:
         codes, parsed = self._parsed(loaded, role, parse)
         self._note_bad(codes, parsed, role, bad)
         return _spread(parsed.cells, codes)
+
+    def _id_column(self, loaded: Loaded, role: str, bad: BadRows) -> Any:
+        """Ids of a column; the common case, plain whole numbers, on a short way."""
+        column = loaded.columns[self.positions[role]]
+        if is_text(column.type) and not self.keep_text:
+            whole = plain_whole_numbers(column)
+            if whole is not None:
+                return whole
+        return self._column(loaded, role, self._ids, bad)
 
     def _parsed(
         self, loaded: Loaded, role: str, parse: Callable[[Any], Parsed]

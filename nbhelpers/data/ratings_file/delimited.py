@@ -28,7 +28,6 @@ BLOCK_BYTES = 1 << 24
 MOST_ODD_ROWS = 100_000
 # Stands for "::" inside, since pyarrow splits at one character.
 UNIT_SEPARATOR = "\x1f"
-DISTINCT_TEXT = pa.dictionary(pa.int32(), pa.string())
 
 
 def open_delimited(
@@ -116,7 +115,7 @@ class DelimitedReader:
         Returns
         -------
         Loaded
-            Each column as text, each different value of it once.
+            Each column as text.
 
         Raises
         ------
@@ -217,7 +216,7 @@ class DelimitedReader:
             ),
             "convert_options": pa_csv.ConvertOptions(
                 column_types={
-                    **dict.fromkeys(chosen, DISTINCT_TEXT),
+                    **dict.fromkeys(chosen, pa.string()),
                     **dict.fromkeys(map(str, whole), pa.int64()),
                 },
                 include_columns=chosen,

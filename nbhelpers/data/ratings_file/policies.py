@@ -159,15 +159,24 @@ def count_repeats(frame: pd.DataFrame) -> tuple[int, int, int]:
     -------
     n_users, n_items, n_repeated : int
     """
-    keys, n_items = pd.factorize(frame["item_id"])[0], 0
-    if len(keys):
-        n_items = int(keys.max()) + 1
-    users = pd.factorize(frame["user_id"])[0]
-    n_users = int(users.max()) + 1 if len(users) else 0
-    keys = users.astype(np.int64) * n_items + keys
-    del users
+    items, n_items = _numbered(frame["item_id"])
+    keys, n_users = _numbered(frame["user_id"])
+    keys = keys * (int(items.max(initial=0)) + 1)
+    keys += items
+    del items
     keys.sort()
-    return n_users, n_items, int((keys[1:] == keys[:-1]).sum())
+    return n_users, n_items, int(np.count_nonzero(keys[1:] == keys[:-1]))
+
+
+def _numbered(ids: pd.Series[Any]) -> tuple[NDArray[np.int64], int]:
+    """A small whole number for each id, and how many different ones there are."""
+    if len(ids) and ids.dtype == np.int64:
+        lowest, highest = int(ids.min()), int(ids.max())
+        if highest - lowest < 4 * len(ids):
+            codes = ids.to_numpy() - lowest
+            return codes, int(np.count_nonzero(np.bincount(codes)))
+    codes, different = pd.factorize(ids)
+    return codes.astype(np.int64), len(different)
 
 
 def merge_repeats(frame: pd.DataFrame, repeats: str) -> pd.DataFrame:

@@ -96,6 +96,8 @@ def parse_times(values: Any, form: str) -> Parsed:
     -------
     Parsed
     """
+    if pa.types.is_integer(values.type) and form in UNITS and not values.null_count:
+        return _parse_whole_times(np.asarray(values.cast(pa.int64(), safe=False)), form)
     text = clean_text(values) if is_text(values.type) else None
     missing = null_mask(values if text is None else text)
     if text is not None and form in (*UNITS, COMPACT, COMPACT_TIME):
@@ -121,10 +123,26 @@ def parse_times(values: Any, form: str) -> Parsed:
     parsed.complain(missing, MISSING, MISSING_CURE)
     problem = "is not a number" if form in UNITS else "is not a date of the calendar"
     parsed.complain(wrong, f"{problem} (times are read as {form or 'dates'})", _CURE)
+    _refuse_outside(parsed, outside, form)
+    return parsed
+
+
+def _parse_whole_times(numbers: NDArray[np.int64], form: str) -> Parsed:
+    """The common case: whole numbers, none missing."""
+    per_second, earliest = UNITS[form]
+    seconds = numbers if per_second == 1 else numbers // per_second
+    outside = (seconds < earliest) | (seconds >= TIME_LIMIT)
+    if outside.any():
+        seconds = np.where(outside, 0, seconds)
+    parsed = Parsed(seconds)
+    _refuse_outside(parsed, outside, form)
+    return parsed
+
+
+def _refuse_outside(parsed: Parsed, outside: NDArray[np.bool_], form: str) -> None:
     read_as = {"s": "Unix seconds"}.get(form, form or "dates")
     cure = "correct or remove the row, or say time_format=..."
     parsed.complain(outside, f"is outside 1970-2100 when read as {read_as}", cure)
-    return parsed
 
 
 def _format_of_numbers(numbers: NDArray[np.float64]) -> str:
