@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nbhelpers.data.ratings_file.bad_rows import BadRows
 from nbhelpers.data.ratings_file.choices import Choices
 from nbhelpers.data.ratings_file.id_values import parse_ids, plain_whole_numbers
-from nbhelpers.data.ratings_file.number_values import decimal_mark, parse_numbers
+from nbhelpers.data.ratings_file.number_values import UNRATED_CURE, decimal_mark, parse_numbers
 from nbhelpers.data.ratings_file.opened import Loaded, Opened
 from nbhelpers.data.ratings_file.parsed import (
     MISSING,
@@ -203,7 +203,8 @@ class Converter:
         bad.add(parsed, codes, **where)  # type: ignore[arg-type]
         if codes is not None and (codes < 0).any():
             empty = Parsed(None)
-            empty.complain(codes < 0, MISSING, MISSING_CURE)
+            cure = UNRATED_CURE if role in VALUE_ROLES else MISSING_CURE
+            empty.complain(codes < 0, MISSING, cure)
             bad.add(empty, None, **where)  # type: ignore[arg-type]
 
     def _ids(self, values: Any) -> Parsed:

@@ -125,6 +125,8 @@ def _from_text(values: Any, look_alikes: str, keep_text: bool) -> Parsed:
         parsed.notes.append(f"blanks around {counted(n_trimmed, 'id')} were cut off")
     if whole is not None:
         return parsed
+    if matches(text, r'\A\{".*\}\z').any():
+        raise InvalidRatingsError("holds JSON objects: write the id in them as a column of its own")
     cure = "close the quote before it, or remove it"
     parsed.complain(matches(text, r"[\r\n]"), "holds a line break", cure)
     _look_for_twins(parsed, look_alikes)

@@ -99,8 +99,10 @@ def _open_text(file: FileBytes, choices: Choices) -> Opened:
     text, encoding = decoded(data, choices.encoding)
     if not text.strip():
         raise InvalidRatingsError("the file is empty")
+    if text.lstrip().lower().startswith(("<!doctype html", "<html")):
+        raise InvalidRatingsError("this is a web page, not data: log in, and fetch the file again")
     if is_json(text) and choices.delimiter is None:
-        return open_json(file, text)
+        return open_json(file, text, skips=choices.on_bad == "skip")
     layout = layout_of(text, choices)
     if layout == "lists":
         return open_lists(file, encoding)

@@ -58,11 +58,14 @@ def refuse_unspoken(
     """
     notes: list[str] = []
     said = choices.missing_values
-    known = values[~np.isin(values, np.asarray(said or (), dtype=float))]
+    known = values[known_at(values, choices)]
     if said is None:
         for value in known[np.isin(known, [*LOW_SENTINELS, *HIGH_SENTINELS])]:
             if _is_strange(value, known[known != value], role):
                 _ask_sentinel(value, values, counts, role)
+    n_below = int(counts[known_at(values, choices) & (values < 0)].sum())
+    if role == "weight" and n_below:
+        notes.append(f"{counted(n_below, 'weight')} below 0 kept (goods sent back?): check them")
     zeros = int(counts[values == 0].sum())
     if not zeros or choices.zeros is not None or (known < 0).any():
         return notes
@@ -75,6 +78,21 @@ def refuse_unspoken(
         )
     verb = "is" if zeros == 1 else "are"
     return [*notes, f"{counted(zeros, role)} of 0 {verb} kept: say zeros=... if 0 means none"]
+
+
+def known_at(values: NDArray[np.float64], choices: Choices) -> NDArray[np.bool_]:
+    """Where values are none of those that were named as standing for none.
+
+    Parameters
+    ----------
+    values : ndarray of float64
+    choices : Choices
+
+    Returns
+    -------
+    ndarray of bool
+    """
+    return ~np.isin(values, np.asarray(choices.missing_values or (), dtype=float))
 
 
 def _is_strange(value: float, others: NDArray[np.float64], role: str) -> bool:

@@ -16,7 +16,7 @@ from nbhelpers.data.ratings_file.refusals import (
     some,
 )
 
-USUAL_ROLES = ("user", "item", "rating")
+FEWEST_ITEMS = 3  # of a matrix
 ROWS_SHOWN, MOST_READINGS, MOST_CELLS = 3, 6, 8
 
 
@@ -57,7 +57,8 @@ def ask_user_and_item(
     else:
         head = f"there is no header, and more than one column could be the {missing[0]}"
     question = _question(opened, head, readings[:MOST_READINGS])
-    if not opened.has_header and len(opened.names) > len(USUAL_ROLES):
+    looks = [look_at(opened.sample.columns[k]) for k in range(1, len(opened.names))]
+    if len(looks) >= FEWEST_ITEMS and all(look.kind in ("number", "empty") for look in looks):
         question += (
             "\n  layout='wide': rows are users, columns are items (on the command line: "
             "--layout wide)"
@@ -148,7 +149,8 @@ def argument(opened: Opened, position: int) -> str | int:
     str or int
     """
     name = opened.names[position]
-    return name if opened.has_header and opened.names.count(name) == 1 else position + 1
+    is_clear = opened.has_header and opened.names.count(name) == 1
+    return name if is_clear and name != f"column {position + 1}" else position + 1
 
 
 def _count(opened: Opened, role: str, position: int) -> str:

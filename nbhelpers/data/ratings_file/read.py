@@ -17,7 +17,12 @@ from nbhelpers.data.ratings_file.open_source import Source, open_source, source_
 from nbhelpers.data.ratings_file.opened import Opened
 from nbhelpers.data.ratings_file.policies import count_repeats, merge_repeats
 from nbhelpers.data.ratings_file.read_report import ReadReport
-from nbhelpers.data.ratings_file.refusals import InvalidRatingsError, NotUtf8Error, counted
+from nbhelpers.data.ratings_file.refusals import (
+    InvalidRatingsError,
+    NotUtf8Error,
+    counted,
+    printable,
+)
 from nbhelpers.data.ratings_file.reporting import ranges_of, repeats_in_words, report_of
 from nbhelpers.data.ratings_file.roles import choose_roles
 from nbhelpers.data.ratings_file.title_rows import titles_of
@@ -194,7 +199,7 @@ def read_ratings(
             note = f"{error}: read as {FALLBACK_ENCODING}, say encoding=... if this is wrong"
             return _read(source, choices, name, rejected, note)
     except InvalidRatingsError as error:
-        raise type(error)(f"{name}: {error}") from error.__cause__
+        raise type(error)(printable(f"{name}: {error}")) from error.__cause__
 
 
 def describe_counts(ratings: pd.DataFrame) -> str:
@@ -238,6 +243,8 @@ def _read(
     if converted.titles is not None:
         named = choices.column("title") is not None
         titles, title_notes = titles_of(converted.frame["item_id"], converted.titles, named=named)
+        if titles is None:
+            del roles.positions["title"]
     frame, counts, repeats_said = with_policy(converted.frame, choices)
     rejected_file = None
     if len(bad):

@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 from nbhelpers.data.ratings_file.choices import ROLES, Choices, Column
 from nbhelpers.data.ratings_file.column_looks import Look, look_at
 from nbhelpers.data.ratings_file.opened import Opened
-from nbhelpers.data.ratings_file.questions import ask_for_value, ask_user_and_item, same_role
+from nbhelpers.data.ratings_file.questions import (
+    argument,
+    ask_for_value,
+    ask_user_and_item,
+    same_role,
+)
 from nbhelpers.data.ratings_file.refusals import InvalidRatingsError, some
 from nbhelpers.data.ratings_file.spellings import VALUE_NAMES, plain_name, tier_of
 
@@ -60,8 +65,7 @@ def choose_roles(opened: Opened, choices: Choices) -> Roles:
         column = choices.column(role)
         if column is not None and column is not False:
             roles.positions[role] = column_position(opened, column, role)
-    if len(set(roles.positions.values())) < len(roles.positions):
-        raise InvalidRatingsError(f"one column cannot play two roles, got {roles.positions}")
+    _refuse_two_roles(roles, opened)
     wanted = [role for role in ROLES if choices.column(role) is None]
     if opened.has_header:
         _by_name(roles, opened, wanted)
@@ -70,6 +74,18 @@ def choose_roles(opened: Opened, choices: Choices) -> Roles:
     _complete(roles, opened, wanted)
     _say_what_is_left(roles, opened)
     return roles
+
+
+def _refuse_two_roles(roles: Roles, opened: Opened) -> None:
+    by_column: dict[int, list[str]] = {}
+    for role, k in roles.positions.items():
+        by_column.setdefault(k, []).append(role)
+    for k, played in by_column.items():
+        if len(played) > 1:
+            raise InvalidRatingsError(
+                f"{' and '.join(played)} must be different columns, got {argument(opened, k)!r} "
+                "for both"
+            )
 
 
 def column_position(opened: Opened, column: Column, role: str) -> int:
@@ -90,7 +106,7 @@ def column_position(opened: Opened, column: Column, role: str) -> int:
     InvalidRatingsError
         If there is none.
     """
-    names, n_columns = opened.names, len(opened.names)
+    names, n_columns, asked = opened.names, len(opened.names), column
     if isinstance(column, str):
         found = [k for k, name in enumerate(names) if name == column] or [
             k for k, name in enumerate(names) if plain_name(name) == plain_name(column)
@@ -106,7 +122,7 @@ def column_position(opened: Opened, column: Column, role: str) -> int:
     if isinstance(column, int) and 1 <= column <= n_columns:
         return column - 1
     given = some(names) if opened.has_header else f"1 to {n_columns}"
-    raise InvalidRatingsError(f"{role} names no column: there are {given}")
+    raise InvalidRatingsError(f"{role}={asked!r} names no column: there are {given}")
 
 
 def _by_name(roles: Roles, opened: Opened, wanted: list[str]) -> None:

@@ -23,7 +23,7 @@ from nbhelpers.data.ratings_file.open_source import Source, open_source, source_
 from nbhelpers.data.ratings_file.policies import COLUMN_ORDER, event_weights
 from nbhelpers.data.ratings_file.read import FALLBACK_ENCODING, rejected_path
 from nbhelpers.data.ratings_file.read_report import ReadReport
-from nbhelpers.data.ratings_file.refusals import InvalidRatingsError, NotUtf8Error
+from nbhelpers.data.ratings_file.refusals import InvalidRatingsError, NotUtf8Error, printable
 from nbhelpers.data.ratings_file.reporting import repeats_in_words, report_of
 from nbhelpers.data.ratings_file.roles import Roles, choose_roles
 from nbhelpers.data.raw_ids import refuse_twins
@@ -132,7 +132,7 @@ def stream_to_parquet(
             note = f"{error}: read as {FALLBACK_ENCODING}, say encoding=... if this is wrong"
             return _Stream(source, choices, target, memory_limit).run(rejected, note)
     except InvalidRatingsError as error:
-        raise type(error)(f"{name}: {error}") from error.__cause__
+        raise type(error)(printable(f"{name}: {error}")) from error.__cause__
 
 
 @dataclass
