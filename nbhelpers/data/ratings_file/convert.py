@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,44 +28,13 @@ from nbhelpers.data.ratings_file.parsed import (
 )
 from nbhelpers.data.ratings_file.policies import event_weights, refuse_unspoken, without_value
 from nbhelpers.data.ratings_file.refusals import InvalidRatingsError
-from nbhelpers.data.ratings_file.time_values import parse_times, time_format
+from nbhelpers.data.ratings_file.tally import Tally
+from nbhelpers.data.ratings_file.time_formats import time_format
+from nbhelpers.data.ratings_file.time_values import parse_times
 
 Codes = NDArray[np.int64] | None
 VALUE_ROLES = ("rating", "weight")
 NAMES = {"user": "user_id", "item": "item_id", "time": "timestamp"}
-
-
-@dataclass
-class Tally:
-    """What was counted and noted while rows were converted, batch after batch.
-
-    Attributes
-    ----------
-    n_rows : int
-        Of the source, bad ones included.
-    dropped : Counter of str
-        Rows lost by reason.
-    implicit : int
-        Rows that are kept without a rating.
-    levels : dict of str to Counter of float
-        Rows by rating and by weight.
-    events : Counter of str
-    notes : list of str
-    forms : dict of str to str
-        How times and decimals are written, once this is known.
-    """
-
-    n_rows: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
-    implicit: int = 0
-    levels: dict[str, Counter[float]] = field(default_factory=dict)
-    events: Counter[str] = field(default_factory=Counter)
-    notes: list[str] = field(default_factory=list)
-    forms: dict[str, str] = field(default_factory=dict)
-
-    def note(self, *notes: str) -> None:
-        """Add notes that are new."""
-        self.notes += [note for note in notes if note not in self.notes]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from nbhelpers.data.ratings_file.column_looks import look_at
 from nbhelpers.data.ratings_file.convert import Converter
 from nbhelpers.data.ratings_file.open_source import Source, open_source, source_name
 from nbhelpers.data.ratings_file.opened import Opened
-from nbhelpers.data.ratings_file.policies import count_repeats, merge_repeats
 from nbhelpers.data.ratings_file.read_report import ReadReport
 from nbhelpers.data.ratings_file.refusals import (
     InvalidRatingsError,
@@ -23,6 +22,7 @@ from nbhelpers.data.ratings_file.refusals import (
     counted,
     printable,
 )
+from nbhelpers.data.ratings_file.repeated_rows import count_repeats, merge_repeats
 from nbhelpers.data.ratings_file.reporting import ranges_of, repeats_in_words, report_of
 from nbhelpers.data.ratings_file.roles import choose_roles
 from nbhelpers.data.ratings_file.title_rows import titles_of

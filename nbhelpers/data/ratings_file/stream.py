@@ -20,10 +20,11 @@ from nbhelpers.data.ratings_file.choices import Choices, Column
 from nbhelpers.data.ratings_file.convert import Converted, Converter
 from nbhelpers.data.ratings_file.id_values import whole_numbers
 from nbhelpers.data.ratings_file.open_source import Source, open_source, source_name
-from nbhelpers.data.ratings_file.policies import COLUMN_ORDER, event_weights
+from nbhelpers.data.ratings_file.policies import event_weights
 from nbhelpers.data.ratings_file.read import FALLBACK_ENCODING, rejected_path
 from nbhelpers.data.ratings_file.read_report import ReadReport
 from nbhelpers.data.ratings_file.refusals import InvalidRatingsError, NotUtf8Error, printable
+from nbhelpers.data.ratings_file.repeated_rows import COLUMN_ORDER
 from nbhelpers.data.ratings_file.reporting import repeats_in_words, report_of
 from nbhelpers.data.ratings_file.roles import Roles, choose_roles
 from nbhelpers.data.raw_ids import refuse_twins
