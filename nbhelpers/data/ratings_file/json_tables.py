@@ -19,7 +19,6 @@ import pyarrow as pa
 
 from nbhelpers.data.ratings_file.formats import CHUNK, FileBytes
 from nbhelpers.data.ratings_file.opened import (
-    BATCH_ROWS,
     SAMPLE_ROWS,
     Loaded,
     OddRow,
@@ -113,7 +112,7 @@ class JsonRows:
     def batches(self, names: Sequence[str]) -> Iterator[Any]:
         """The same rows batch by batch."""
         with self._relation(names) as relation:
-            for batch in relation.to_arrow_reader(BATCH_ROWS):
+            for batch in pa.RecordBatchReader.from_stream(relation):
                 yield pa.Table.from_batches([batch])
 
     @contextmanager
