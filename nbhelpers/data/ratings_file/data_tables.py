@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from nbhelpers.data.ratings_file.formats import FileBytes
 from nbhelpers.data.ratings_file.opened import (
     BATCH_ROWS,
+    NO_TYPES,
     SAMPLE_ROWS,
     Loaded,
     Opened,
@@ -159,7 +160,7 @@ def open_parquet(source: FileBytes) -> Opened:
     except (pa.ArrowException, OSError) as error:
         raise InvalidRatingsError(DAMAGED) from error
 
-    def read(positions: Sequence[int], whole: Sequence[int] = ()) -> Loaded:
+    def read(positions: Sequence[int], types: Mapping[int, Any] = NO_TYPES) -> Loaded:
         parts = list(read_batches(positions))
         columns = {
             k: pa.chunked_array([chunk for part in parts for chunk in part.columns[k].chunks])

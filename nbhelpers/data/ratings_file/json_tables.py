@@ -6,7 +6,7 @@ import io
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from nbhelpers.data.ratings_file.formats import CHUNK, FileBytes
 from nbhelpers.data.ratings_file.opened import (
+    NO_TYPES,
     SAMPLE_ROWS,
     Loaded,
     OddRow,
@@ -133,7 +134,7 @@ def _open(rows: JsonRows, kind: str) -> Opened:
     names = rows.names()
     first, _ = rows.read(names, limit=SAMPLE_ROWS + 1)
 
-    def read(positions: Sequence[int], whole: Sequence[int] = ()) -> Loaded:
+    def read(positions: Sequence[int], types: Mapping[int, Any] = NO_TYPES) -> Loaded:
         table, odd_rows = rows.read([names[k] for k in positions])
         columns = {k: table.column(at) for at, k in enumerate(positions)}
         return Loaded(columns, table.num_rows, odd_rows)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+NO_TYPES: Mapping[int, Any] = MappingProxyType({})
 SAMPLE_ROWS = 100_000
 BATCH_ROWS = 1 << 18
 
@@ -77,8 +79,8 @@ class Opened:
     is_whole : bool
         Whether the sample holds all rows.
     read : callable
-        Given positions of columns, all rows of these. Text columns whose position is in a second
-        argument may come as whole numbers, if all of their cells are.
+        Given positions of columns, all rows of these. A second argument has types of pyarrow by
+        position: text columns may come as such, if all of their cells can.
     batches : callable
         The same, batch by batch.
     notes : list of str
@@ -120,7 +122,7 @@ def open_table(table: Any, kind: str, *, has_header: bool = True, **known: Any) 
     """
     n_columns = table.num_columns
 
-    def read(positions: Sequence[int], whole: Sequence[int] = ()) -> Loaded:
+    def read(positions: Sequence[int], types: Mapping[int, Any] = NO_TYPES) -> Loaded:
         return loaded(table, positions)
 
     def batches(positions: Sequence[int]) -> Iterator[Loaded]:
