@@ -19,6 +19,7 @@ from nbhelpers.data.ratings_file.opened import (
     Opened,
     loaded,
     open_table,
+    without_views,
 )
 from nbhelpers.data.ratings_file.refusals import InvalidRatingsError, some
 from nbhelpers.data.ratings_file.spellings import tier_of
@@ -173,8 +174,8 @@ def open_parquet(source: FileBytes) -> Opened:
         try:
             with pq.ParquetFile(handle()) as file:
                 wanted = [names[k] for k in positions]
-                for batch in file.iter_batches(BATCH_ROWS, columns=wanted):
-                    columns = {k: pa.chunked_array([batch.column(names[k])]) for k in positions}
+                for batch in map(without_views, file.iter_batches(BATCH_ROWS, columns=wanted)):
+                    columns = {k: batch.column(names[k]) for k in positions}
                     yield Loaded(columns, len(batch), first_position=n_done)
                     n_done += len(batch)
         except (pa.ArrowException, OSError) as error:
@@ -184,7 +185,7 @@ def open_parquet(source: FileBytes) -> Opened:
         kind="Parquet",
         names=names,
         has_header=True,
-        sample=loaded(first, range(len(names))),
+        sample=loaded(without_views(first), range(len(names))),
         is_whole=first.num_rows == n_rows,
         read=read,
         batches=read_batches,
