@@ -154,6 +154,8 @@ def _announce(costs: Any, left_out: dict[str, str], progress: Progress) -> None:
 
 
 def _duration(seconds: float) -> str:
+    if seconds != seconds:  # NaN
+        return "an unknown time"
     return f"{seconds:,.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} minutes"
 
 

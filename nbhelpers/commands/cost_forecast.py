@@ -49,7 +49,7 @@ def forecast_costs(
     Returns
     -------
     DataFrame
-        Indexed by model: ``seconds``, ``megabytes``.
+        Indexed by model: ``seconds`` (NaN where the sample could not be fitted), ``megabytes``.
 
     Examples
     --------
@@ -66,14 +66,10 @@ def forecast_costs(
     few = _sample(sample, seed, size=WARM_UP)
     rows = {}
     for contender in contenders:
-        settings = contender.trials[0]
-        contender.fitted(few, settings, seed=seed)  # what is done once alone, such as imports
-        started = time.perf_counter()
-        model = contender.fitted(sample, settings, seed=seed)
-        fit_seconds = time.perf_counter() - started
-        started = time.perf_counter()
-        evaluate_unmasked(model, sample)
-        judge_seconds = time.perf_counter() - started
+        try:
+            fit_seconds, judge_seconds = _timed(contender, few, sample, seed=seed)
+        except (ValueError, FloatingPointError, RuntimeError):  # the race will say why
+            fit_seconds = judge_seconds = float("nan")
         growth = max(contender.work(full) / max(contender.work(small), 1.0), 1.0)
         n_tried = min(n_trials, len(contender.trials))
         judged = judge_seconds * max(n_judged * full.n_items / cells, 1.0)
@@ -82,6 +78,19 @@ def forecast_costs(
             "megabytes": contender.n_bytes(full) / 1e6,
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def _timed(
+    contender: Contender, few: Interactions, sample: Interactions, *, seed: int
+) -> tuple[float, float]:
+    """Seconds of a fit and of making the lists of everybody, on a sample."""
+    settings = contender.trials[0]
+    contender.fitted(few, settings, seed=seed)  # what is done once alone, such as imports
+    started = time.perf_counter()
+    model = contender.fitted(sample, settings, seed=seed)
+    fitted = time.perf_counter()
+    evaluate_unmasked(model, sample)
+    return fitted - started, time.perf_counter() - fitted
 
 
 def what_does_not_fit(

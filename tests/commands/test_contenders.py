@@ -92,7 +92,7 @@ def test_costs_are_carried_on_from_a_sample(monkeypatch):
     monkeypatch.setattr("nbhelpers.commands.cost_forecast.time", clock)
     rows = Interactions(np.repeat(np.arange(40), 2), [0, 1] * 40)
     costs = forecast_costs([BY_NAME["popularity"]], rows, n_trials=6, n_judged=40)
-    # 10 of 40 users are timed, a second for fit and lists each; one setting, then the last fit.
+    # 10 of 40 users are timed, a tick for the fit, another for the lists; one setting, a last fit.
     assert costs.loc["popularity", "seconds"] == 2 * (4 + 4)
 
 
