@@ -25,7 +25,8 @@ def forecast_costs(
     positives: Interactions,
     *,
     n_trials: int,
-    n_judged: int,
+    n_valid: int,
+    n_test: int,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Seconds and memory of each contender, from one fit of each on a sample of users.
@@ -41,8 +42,8 @@ def forecast_costs(
         What is going to be trained on.
     n_trials : int
         Settings tried, at most; the chosen ones are fitted once more.
-    n_judged : int
-        Users whose lists are made for a trial.
+    n_valid, n_test : int
+        Users whose lists are made for each trial, and for the test.
     seed : int
         Draws the users of the sample.
 
@@ -56,7 +57,7 @@ def forecast_costs(
     >>> from nbhelpers.commands.contenders import contenders_of
     >>> likes = Interactions([0, 0, 1, 1, 2], [0, 1, 0, 1, 0], n_users=3, n_items=3)
     >>> chosen = contenders_of(["popularity", "EASE"], is_timed=False)
-    >>> costs = forecast_costs(chosen, likes, n_trials=2, n_judged=3)
+    >>> costs = forecast_costs(chosen, likes, n_trials=2, n_valid=3, n_test=3)
     >>> costs.index.tolist(), bool((costs["seconds"] > 0).all())
     (['popularity', 'EASE'], True)
     """
@@ -72,9 +73,9 @@ def forecast_costs(
             fit_seconds = judge_seconds = float("nan")
         growth = max(contender.work(full) / max(contender.work(small), 1.0), 1.0)
         n_tried = min(n_trials, len(contender.trials))
-        judged = judge_seconds * max(n_judged * full.n_items / cells, 1.0)
+        judged = judge_seconds * max((n_tried * n_valid + n_test) * full.n_items / cells, 1.0)
         rows[contender.name] = {
-            "seconds": (n_tried + 1) * (fit_seconds * growth + judged),
+            "seconds": (n_tried + 1) * fit_seconds * growth + judged,
             "megabytes": contender.n_bytes(full) / 1e6,
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
