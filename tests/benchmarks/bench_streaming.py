@@ -7,7 +7,6 @@ row-by-row loader, as tutorials write it, sees one pair of a hundred, so that th
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -34,10 +33,10 @@ from nbhelpers.sampling.parquet_write import write_pairs
 from nbhelpers.sampling.streaming import StreamedPairs
 from nbhelpers.training.fit_ranking import fit_ranking
 from nbhelpers.training.losses import bpr_loss
-from tests.benchmarks.measure import Benchmark, Case
+from tests.benchmarks.measure import Benchmark, Case, own_peak
 
 SEED, N_FRAMES, BATCH_SIZE, N_NEGATIVES, N_FACTORS = 42, 20, 8_192, 4, 32
-ROOT, KIB = Path(__file__).parents[2], 1024
+ROOT = Path(__file__).parents[2]
 Batches = StreamedPairs | PairBatches
 Run = Callable[[], float]
 
@@ -192,16 +191,6 @@ def peak_megabytes(source: str, setting: Setting) -> float:
     if done.returncode:
         raise RuntimeError(f"peak memory could not be measured: {done.stderr[-500:]}")
     return float(done.stdout.split()[-1])
-
-
-def own_peak() -> float:
-    """Peak of this process in MB."""
-    status = Path("/proc/self/status")
-    if status.exists():  # the other figure may, on Linux, be that of the process that started us
-        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / KIB
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / KIB**2 if sys.platform == "darwin" else peak / KIB
 
 
 def main(source: str, path: str) -> None:

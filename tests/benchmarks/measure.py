@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import gc
+import resource
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from time import process_time
 from typing import Any
+
+KIB = 1024
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,16 @@ def table(benchmark: Benchmark, measured: Sequence[Measured]) -> str:
         )
     rounds = "1 round" if len(first) == 1 else f"median of {len(first)} rounds"
     return "\n".join([f"{benchmark.title}; {rounds}", "", *lines])
+
+
+def own_peak() -> float:
+    """Peak of this process in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():  # the other figure may, on Linux, be that of the process that started us
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / KIB
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / KIB**2 if sys.platform == "darwin" else peak / KIB
 
 
 def _short(ratio: float) -> str:

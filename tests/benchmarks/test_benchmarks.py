@@ -231,3 +231,12 @@ def test_als_benchmark_does_the_same_work_as_the_library(monkeypatch):
     monkeypatch.setattr(bench_als, "N_FACTORS", 4)
     monkeypatch.setattr(bench_als, "N_SWEEPS", 20)
     assert len(measure(bench_als.benchmark(), n_rounds=1)) == 6
+
+
+def test_reading_benchmark_reads_the_same_rows_in_every_case(tmp_path):
+    from tests.benchmarks import bench_reading
+
+    setting = bench_reading.Setting(tmp_path / "ratings.csv", n_rows=2_000)
+    benchmark = bench_reading.of(setting, lambda name, path: (1.5, 200.0))
+    assert "1.5 s and 200 MB read_ratings" in benchmark.title
+    assert [row.result for row in measure(benchmark, n_rounds=1)] == [0.002] * 3

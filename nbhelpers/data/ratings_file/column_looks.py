@@ -16,7 +16,7 @@ from nbhelpers.data.ratings_file.number_values import (
     parse_numbers,
 )
 from nbhelpers.data.ratings_file.parsed import clean_text, distinct, is_text, matches
-from nbhelpers.data.ratings_file.time_values import ISO_DATE, MONTH_NAME, NUMBERED, UNITS
+from nbhelpers.data.ratings_file.time_formats import ISO_DATE, MONTH_NAME, NUMBERED, UNITS
 
 # Between 1995 and 2065 a number of seconds is rather a time than an id.
 EARLIEST, LATEST = 788_918_400, 2_998_166_400

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from nbhelpers.data.ratings_file.bad_rows import BadRows
 from nbhelpers.data.ratings_file.choices import Choices
-from nbhelpers.data.ratings_file.id_values import parse_ids
-from nbhelpers.data.ratings_file.number_values import decimal_mark, parse_numbers
+from nbhelpers.data.ratings_file.id_values import parse_ids, plain_whole_numbers
+from nbhelpers.data.ratings_file.number_values import UNRATED_CURE, decimal_mark, parse_numbers
 from nbhelpers.data.ratings_file.opened import Loaded, Opened
 from nbhelpers.data.ratings_file.parsed import (
     MISSING,
@@ -28,43 +28,13 @@ from nbhelpers.data.ratings_file.parsed import (
 )
 from nbhelpers.data.ratings_file.policies import event_weights, refuse_unspoken, without_value
 from nbhelpers.data.ratings_file.refusals import InvalidRatingsError
-from nbhelpers.data.ratings_file.time_values import parse_times, time_format
+from nbhelpers.data.ratings_file.tally import Tally
+from nbhelpers.data.ratings_file.time_formats import time_format
+from nbhelpers.data.ratings_file.time_values import parse_times
 
 Codes = NDArray[np.int64] | None
+VALUE_ROLES = ("rating", "weight")
 NAMES = {"user": "user_id", "item": "item_id", "time": "timestamp"}
-
-
-@dataclass
-class Tally:
-    """What was counted and noted while rows were converted, batch after batch.
-
-    Attributes
-    ----------
-    n_rows : int
-        Of the source, bad ones included.
-    dropped : Counter of str
-        Rows lost by reason.
-    implicit : int
-        Rows that are kept without a rating.
-    levels : dict of str to Counter of float
-        Rows by rating and by weight.
-    events : Counter of str
-    notes : list of str
-    forms : dict of str to str
-        How times and decimals are written, once this is known.
-    """
-
-    n_rows: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
-    implicit: int = 0
-    levels: dict[str, Counter[float]] = field(default_factory=dict)
-    events: Counter[str] = field(default_factory=Counter)
-    notes: list[str] = field(default_factory=list)
-    forms: dict[str, str] = field(default_factory=dict)
-
-    def note(self, *notes: str) -> None:
-        """Add notes that are new."""
-        self.notes += [note for note in notes if note not in self.notes]
 
 
 @dataclass(frozen=True)
@@ -130,8 +100,8 @@ class Converter:
         columns: dict[str, Any] = {}
         keep = np.ones(loaded.n_rows, dtype=bool)
         for role in ("user", "item"):
-            columns[NAMES[role]] = self._column(loaded, role, self._ids, bad)
-        for role in ("rating", "weight"):
+            columns[NAMES[role]] = self._id_column(loaded, role, bad)
+        for role in VALUE_ROLES:
             if role in self.positions:
                 columns[role] = self._values(loaded, role, bad, keep)
         if "time" in self.positions:
@@ -146,6 +116,19 @@ class Converter:
         frame = pd.DataFrame({name: _kept(column, keep) for name, column in columns.items()})
         return Converted(frame, titles, bad)
 
+    def find_forms(self) -> None:
+        """Find how times and decimals are written from the first rows, before any batch.
+
+        Raises
+        ------
+        AmbiguousRatingsError
+            If they can be read in two ways.
+        """
+        parsers = {"time": self._times, **{role: self._numbers(role) for role in VALUE_ROLES}}
+        for role, parse in parsers.items():
+            if role in self.positions:
+                self._parsed(self.opened.sample, role, parse)
+
     def name_of(self, role: str) -> str:
         """What the source calls the column of a role."""
         return self.opened.names[self.positions[role]]
@@ -157,6 +140,15 @@ class Converter:
         codes, parsed = self._parsed(loaded, role, parse)
         self._note_bad(codes, parsed, role, bad)
         return _spread(parsed.cells, codes)
+
+    def _id_column(self, loaded: Loaded, role: str, bad: BadRows) -> Any:
+        """Ids of a column; the common case, plain whole numbers, on a short way."""
+        column = loaded.columns[self.positions[role]]
+        if is_text(column.type) and not self.keep_text:
+            whole = plain_whole_numbers(column)
+            if whole is not None:
+                return whole
+        return self._column(loaded, role, self._ids, bad)
 
     def _parsed(
         self, loaded: Loaded, role: str, parse: Callable[[Any], Parsed]
@@ -180,7 +172,8 @@ class Converter:
         bad.add(parsed, codes, **where)  # type: ignore[arg-type]
         if codes is not None and (codes < 0).any():
             empty = Parsed(None)
-            empty.complain(codes < 0, MISSING, MISSING_CURE)
+            cure = UNRATED_CURE if role in VALUE_ROLES else MISSING_CURE
+            empty.complain(codes < 0, MISSING, cure)
             bad.add(empty, None, **where)  # type: ignore[arg-type]
 
     def _ids(self, values: Any) -> Parsed:

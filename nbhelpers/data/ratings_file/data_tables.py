@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from typing import Any, Protocol, runtime_checkable
-from urllib.parse import quote
 
-import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.feather as pa_feather
@@ -25,8 +21,6 @@ from nbhelpers.data.ratings_file.opened import (
 )
 from nbhelpers.data.ratings_file.refusals import InvalidRatingsError, some
 from nbhelpers.data.ratings_file.spellings import tier_of
-
-SQL_TABLES = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name"
 
 
 @runtime_checkable
@@ -242,8 +236,10 @@ def open_excel(source: FileBytes, table: str | None) -> Opened:
     """
     try:
         with pd.ExcelFile(source.path, engine="openpyxl") as book:
-            sheet = _chosen([str(name) for name in book.sheet_names], table, "sheet")
-            frame = book.parse(sheet, dtype=object, keep_default_na=False, na_values=[""])
+            sheet = chosen_table([str(name) for name in book.sheet_names], table, "sheet")
+            frame = pd.read_excel(
+                book, sheet_name=sheet, dtype=object, keep_default_na=False, na_values=[""]
+            )
     except ImportError as error:
         raise InvalidRatingsError(
             "Excel files need openpyxl: pip install 'nbhelpers[excel]', or save it as .csv"
@@ -255,74 +251,24 @@ def open_excel(source: FileBytes, table: str | None) -> Opened:
     return _open_columns(frame.infer_objects(), f"Excel, sheet {sheet}")
 
 
-def open_sqlite(source: FileBytes, table: str | None) -> Opened:
-    """A table of an SQLite database as an open source, every cell as text.
+def chosen_table(names: list[str], wanted: str | None, what: str) -> str:
+    """The table that was named, or the only one.
 
     Parameters
     ----------
-    source : FileBytes
-    table : str, optional
-        Its name, needed where there are several.
+    names : list of str
+    wanted : str, optional
+    what : {"table", "sheet"}
 
     Returns
     -------
-    Opened
+    str
 
     Raises
     ------
     InvalidRatingsError
-        If the file is damaged or packed, or the table is not clear.
+        If there are several and none is named, or none of that name.
     """
-    _refuse_packed(source)
-    address = f"file:{quote(str(source.path.resolve()))}?mode=ro"
-    try:
-        with closing(sqlite3.connect(address, uri=True)) as connection:
-            tables = [name for (name,) in connection.execute(SQL_TABLES)]
-            chosen = _chosen(
-                [name for name in tables if not name.startswith("sqlite_")], table, "table"
-            )
-            quoted = _quoted(chosen)
-            described = connection.execute(f"SELECT * FROM {quoted} LIMIT 0").description
-            names = [name for name, *_ in described]
-            cells = ", ".join(f"CAST({_quoted(name)} AS TEXT) AS {_quoted(name)}" for name in names)
-            frame = pd.read_sql_query(f"SELECT {cells} FROM {quoted}", connection)
-    except (sqlite3.Error, pd.errors.DatabaseError) as error:
-        raise InvalidRatingsError(f"no readable SQLite database ({error})") from error
-    columns = [pa.array(frame[name], pa.large_string(), from_pandas=True) for name in names]
-    return open_table(pa.Table.from_arrays(columns, names=names), f"SQLite, table {chosen}")
-
-
-def open_duckdb(source: FileBytes, table: str | None) -> Opened:
-    """A table of a DuckDB database as an open source.
-
-    Parameters
-    ----------
-    source : FileBytes
-    table : str, optional
-        Its name, needed where there are several.
-
-    Returns
-    -------
-    Opened
-
-    Raises
-    ------
-    InvalidRatingsError
-        If the file is damaged or packed, or the table is not clear.
-    """
-    _refuse_packed(source)
-    try:
-        with duckdb.connect(str(source.path), read_only=True) as connection:
-            rows = connection.execute("SELECT table_name FROM information_schema.tables").fetchall()
-            chosen = _chosen(sorted(name for (name,) in rows), table, "table")
-            content = connection.sql(f"SELECT * FROM {_quoted(chosen)}").to_arrow_table()
-    except duckdb.Error as error:
-        raise InvalidRatingsError(f"no readable DuckDB database ({str(error)[:120]})") from error
-    return open_table(content, f"DuckDB, table {chosen}")
-
-
-def _chosen(names: list[str], wanted: str | None, what: str) -> str:
-    """The table that was named, or the only one."""
     if wanted in names:
         return str(wanted)
     if wanted is None and len(names) == 1:
@@ -334,12 +280,3 @@ def _chosen(names: list[str], wanted: str | None, what: str) -> str:
         f"the file holds {found} ({some(names)}): name one, table={names[0]!r} "
         f"(on the command line: --table {names[0]!r})"
     )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _refuse_packed(source: FileBytes) -> None:
-    if source.packing:
-        raise InvalidRatingsError("a packed database cannot be opened: unpack it first")

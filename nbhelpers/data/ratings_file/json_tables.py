@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +28,7 @@ from nbhelpers.data.ratings_file.opened import (
     open_table,
 )
 from nbhelpers.data.ratings_file.refusals import InvalidRatingsError
+from nbhelpers.data.ratings_file.spellings import is_known
 
 SMALL = 1 << 28  # bytes of a JSON text that is read as one
 
@@ -43,7 +47,7 @@ def is_json(text: str) -> bool:
     return text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
 
 
-def open_json(source: FileBytes, text: str) -> Opened:
+def open_json(source: FileBytes, text: str, *, skips: bool = False) -> Opened:
     """A JSON file as an open source, every cell as text.
 
     Parameters
@@ -51,6 +55,8 @@ def open_json(source: FileBytes, text: str) -> Opened:
     source : FileBytes
     text : str
         Its beginning.
+    skips : bool
+        Whether lines that are no JSON become empty rows, to be left out as bad.
 
     Returns
     -------
@@ -67,13 +73,13 @@ def open_json(source: FileBytes, text: str) -> Opened:
             return _open(JsonRows(source, "array"), "a JSON array of objects")
         return open_table(_whole(source), "a JSON array of arrays", has_header=False)
     first_line = text.splitlines()[0]
-    if _is_object(first_line):
-        return _open(JsonRows(source, "newline_delimited"), "JSON lines")
-    if first_line.startswith("{'") or first_line.startswith("{u'"):
+    if first_line.startswith(("{'", "{u'")):
         raise InvalidRatingsError(
             "the lines are Python dictionaries, not JSON: write them again with json.dumps, "
             "after ast.literal_eval"
         )
+    if _is_row(first_line) or "\n{" in text:
+        return _open(JsonRows(source, "newline_delimited", skips), "JSON lines")
     return open_table(_whole(source), "one JSON object")
 
 
@@ -85,10 +91,13 @@ class JsonRows:
     ----------
     source : FileBytes
     form : {"newline_delimited", "array"}
+    skips : bool
+        Whether a line that is no JSON becomes an empty row.
     """
 
     source: FileBytes
     form: Literal["newline_delimited", "array"]
+    skips: bool = False
 
     def names(self) -> tuple[str, ...]:
         """Names of the columns, of the first rows at least."""
@@ -114,9 +123,11 @@ class JsonRows:
         )
         with _on_disk(self.source) as path, duckdb.connect() as connection:
             try:
-                yield connection.read_json(str(path), format=self.form, **columns)
+                yield connection.read_json(
+                    str(path), format=self.form, ignore_errors=self.skips, **columns
+                )
             except duckdb.Error as error:
-                raise InvalidRatingsError(_complaint(error)) from error
+                raise InvalidRatingsError(_complaint(error, self.source)) from error
 
 
 def _open(rows: JsonRows, kind: str) -> Opened:
@@ -160,11 +171,15 @@ def _on_disk(source: FileBytes) -> Iterator[Path]:
         yield path
 
 
-def _is_object(line: str) -> bool:
+def _is_row(line: str) -> bool:
+    """Whether a line is an object with a cell, not one of columns."""
     try:
-        return isinstance(json.loads(line), dict)
+        value = json.loads(line)
     except ValueError:
         return False
+    return isinstance(value, dict) and not all(
+        isinstance(cell, dict | list) for cell in value.values()
+    )
 
 
 def _whole(source: FileBytes) -> Any:
@@ -179,6 +194,11 @@ def _whole(source: FileBytes) -> Any:
         raise InvalidRatingsError(f"no readable JSON ({error}): write one object a line") from error
     if isinstance(value, dict) and len(value) == 1:
         (value,) = value.values()  # {"ratings": [...]}
+    if isinstance(value, dict) and not any(map(is_known, value)):
+        raise InvalidRatingsError(
+            "this is one object without a known column, which may hold users and their items or "
+            "items and their users: write one object a line, with user_id and item_id"
+        )
     try:
         frame = pd.DataFrame(value).astype(str)
     except (ValueError, TypeError, AttributeError) as error:
@@ -186,6 +206,19 @@ def _whole(source: FileBytes) -> Any:
     return pa.table({str(name): pa.array(frame[name].astype(object)) for name in frame.columns})
 
 
-def _complaint(error: duckdb.Error) -> str:
-    first = str(error).splitlines()[0]
-    return f"no readable JSON ({first[:160]}): correct the line or write one object a line"
+def _complaint(error: duckdb.Error, source: FileBytes) -> str:
+    found = re.search(r"in line (\d+)", str(error))
+    where = f"line {_broken_line(source, int(found[1]))}" if found else "the file"
+    return f"{where} is no readable JSON: correct it, or write one object a line"
+
+
+def _broken_line(source: FileBytes, told: int) -> int:
+    """Number of the line that is no JSON: the one that DuckDB told, or the one before it."""
+    with io.BufferedReader(source.open()) as stream:
+        before = list(islice(stream, max(told - 2, 0), max(told - 1, 0)))
+    for line in before:
+        try:
+            json.loads(line)
+        except ValueError:
+            return told - 1
+    return told

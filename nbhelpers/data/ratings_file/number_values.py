@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 from nbhelpers.data.ratings_file.id_values import whole_numbers
 from nbhelpers.data.ratings_file.parsed import (
     MISSING,
-    MISSING_CURE,
     Parsed,
     clean_text,
     is_text,
@@ -21,6 +20,7 @@ from nbhelpers.data.ratings_file.parsed import (
 )
 from nbhelpers.data.ratings_file.refusals import AmbiguousRatingsError, InvalidRatingsError
 
+UNRATED_CURE = "fill the cell, or say unrated='drop' or unrated='implicit'"
 DECIMAL_NUMBER = r"\A[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\z"
 DECIMAL_COMMA = r"\A[+-]?[0-9]*,[0-9]+\z"
 THOUSANDS = r"\A[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?\z"
@@ -91,7 +91,7 @@ def parse_numbers(values: Any, *, decimal: str = ".") -> Parsed:
         raise InvalidRatingsError(f"holds {kind_word(kind)} values: numbers are needed")
     numbers = np.asarray(pc.fill_null(values.cast(pa.float64(), safe=False), np.nan))
     parsed = Parsed(numbers)
-    parsed.complain(missing, MISSING, MISSING_CURE)
+    parsed.complain(missing, MISSING, UNRATED_CURE)
     _refuse_infinite(parsed, missing)
     return parsed
 
@@ -103,7 +103,7 @@ def _from_text(values: Any, decimal: str) -> Parsed:
     whole = whole_numbers(text)
     if whole is not None:
         parsed = Parsed(np.where(missing, np.nan, whole.astype(np.float64)))
-        parsed.complain(missing, MISSING, MISSING_CURE)
+        parsed.complain(missing, MISSING, UNRATED_CURE)
         return parsed
     if decimal == ",":
         text = pc.replace_substring(pc.replace_substring(text, ".", ""), ",", ".")
@@ -115,10 +115,13 @@ def _from_text(values: Any, decimal: str) -> Parsed:
     plain = pc.utf8_ltrim(pc.if_else(pa.array(wrong), "0", text), characters="+")
     numbers = np.asarray(pc.cast(plain, pa.float64()))
     parsed = Parsed(np.where(missing | wrong, np.nan, numbers))
-    parsed.complain(missing, MISSING, MISSING_CURE)
+    parsed.complain(missing, MISSING, UNRATED_CURE)
     cure = 'write a decimal point everywhere, or say decimal=","'
     parsed.complain(comma, "has a decimal comma", cure)
-    cure = "write plain digits with a decimal point"
+    cure = (
+        "write plain digits with a decimal point, or, if these are words, name the column as "
+        "event=... and say event_weights={...}"
+    )
     parsed.complain(wrong & ~comma, "is not a number", cure)
     _refuse_infinite(parsed, missing | wrong)
     return parsed

@@ -12,20 +12,20 @@ from nbhelpers.data.ratings_file.choices import Choices
 from nbhelpers.data.ratings_file.data_tables import (
     ArrowStream,
     open_arrow,
-    open_duckdb,
     open_excel,
     open_feather,
     open_frame,
     open_parquet,
-    open_sqlite,
 )
-from nbhelpers.data.ratings_file.delimited import first_text, open_delimited
+from nbhelpers.data.ratings_file.databases import open_duckdb, open_sqlite
+from nbhelpers.data.ratings_file.delimited import open_delimited
 from nbhelpers.data.ratings_file.dialect import decoded
 from nbhelpers.data.ratings_file.formats import FileBytes, file_bytes
 from nbhelpers.data.ratings_file.json_tables import is_json, open_json
 from nbhelpers.data.ratings_file.opened import Opened
 from nbhelpers.data.ratings_file.other_text import layout_of, open_blocks, open_lists
 from nbhelpers.data.ratings_file.refusals import InvalidRatingsError
+from nbhelpers.data.ratings_file.utf8_stream import first_text
 from nbhelpers.data.ratings_file.wide import is_wide, open_wide
 
 # Of a path, a pandas frame, or a table of Polars, DuckDB or pyarrow.
@@ -99,8 +99,10 @@ def _open_text(file: FileBytes, choices: Choices) -> Opened:
     text, encoding = decoded(data, choices.encoding)
     if not text.strip():
         raise InvalidRatingsError("the file is empty")
+    if text.lstrip().lower().startswith(("<!doctype html", "<html")):
+        raise InvalidRatingsError("this is a web page, not data: log in, and fetch the file again")
     if is_json(text) and choices.delimiter is None:
-        return open_json(file, text)
+        return open_json(file, text, skips=choices.on_bad == "skip")
     layout = layout_of(text, choices)
     if layout == "lists":
         return open_lists(file, encoding)

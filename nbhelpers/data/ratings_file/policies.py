@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from nbhelpers.data.ratings_file.choices import Choices
@@ -22,14 +20,6 @@ ZERO_SHARE = 0.1  # from here on zeros must be spoken about
 # (of ratings) beside others up to a size.
 LOW_SENTINELS = (-1.0, -99.0, -999.0)
 HIGH_SENTINELS = {99.0: 20.0, 999.0: 200.0, 9999.0: 2000.0}
-PAIR = ["user_id", "item_id"]
-REPEATS_SAID = {
-    "last": "the last row of each pair is kept",
-    "first": "the first row of each pair is kept",
-    "sum": "the weights of each pair are added up",
-    "count": "the weight of a pair is its number of rows",
-    "max": "the highest value of each pair is kept",
-}
 
 
 def refuse_unspoken(
@@ -58,11 +48,14 @@ def refuse_unspoken(
     """
     notes: list[str] = []
     said = choices.missing_values
-    known = values[~np.isin(values, np.asarray(said or (), dtype=float))]
+    known = values[known_at(values, choices)]
     if said is None:
         for value in known[np.isin(known, [*LOW_SENTINELS, *HIGH_SENTINELS])]:
             if _is_strange(value, known[known != value], role):
                 _ask_sentinel(value, values, counts, role)
+    n_below = int(counts[known_at(values, choices) & (values < 0)].sum())
+    if role == "weight" and n_below:
+        notes.append(f"{counted(n_below, 'weight')} below 0 kept (goods sent back?): check them")
     zeros = int(counts[values == 0].sum())
     if not zeros or choices.zeros is not None or (known < 0).any():
         return notes
@@ -75,6 +68,21 @@ def refuse_unspoken(
         )
     verb = "is" if zeros == 1 else "are"
     return [*notes, f"{counted(zeros, role)} of 0 {verb} kept: say zeros=... if 0 means none"]
+
+
+def known_at(values: NDArray[np.float64], choices: Choices) -> NDArray[np.bool_]:
+    """Where values are none of those that were named as standing for none.
+
+    Parameters
+    ----------
+    values : ndarray of float64
+    choices : Choices
+
+    Returns
+    -------
+    ndarray of bool
+    """
+    return ~np.isin(values, np.asarray(choices.missing_values or (), dtype=float))
 
 
 def _is_strange(value: float, others: NDArray[np.float64], role: str) -> bool:
@@ -145,81 +153,3 @@ def event_weights(events: list[str | None], choices: Choices) -> NDArray[np.floa
         there = some([str(event) for event in events])
         raise InvalidRatingsError(f"event_weights names {absent[0]!r}: the events are {there}")
     return np.array([weights.get(event or "", np.nan) for event in events], dtype=float)
-
-
-def count_repeats(frame: pd.DataFrame) -> tuple[int, int, int]:
-    """Numbers of users, of items, and of rows that repeat an earlier pair.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        With ``user_id`` and ``item_id``.
-
-    Returns
-    -------
-    n_users, n_items, n_repeated : int
-    """
-    keys, n_items = pd.factorize(frame["item_id"])[0], 0
-    if len(keys):
-        n_items = int(keys.max()) + 1
-    users = pd.factorize(frame["user_id"])[0]
-    n_users = int(users.max()) + 1 if len(users) else 0
-    keys = users.astype(np.int64) * n_items + keys
-    del users
-    keys.sort()
-    return n_users, n_items, int((keys[1:] == keys[:-1]).sum())
-
-
-def merge_repeats(frame: pd.DataFrame, repeats: str) -> pd.DataFrame:
-    """One row for each pair, in the order of their first rows.
-
-    Parameters
-    ----------
-    frame : DataFrame
-    repeats : {"last", "first", "sum", "count", "max"}
-        "last" and "first" go by time where there is one, else by row.
-
-    Returns
-    -------
-    DataFrame
-
-    Raises
-    ------
-    InvalidRatingsError
-        If there is nothing to add up or to compare, or counting would lose values.
-    """
-    has_rating, has_weight = "rating" in frame, "weight" in frame
-    if repeats == "sum" and not has_weight:
-        raise InvalidRatingsError(
-            "repeats='sum' adds up weights, and there are none: name them, weight=..., or count "
-            "rows with repeats='count'"
-        )
-    if repeats == "max" and not (has_rating or has_weight):
-        raise InvalidRatingsError("repeats='max' needs ratings or weights: count rows with 'count'")
-    if repeats == "count" and (has_rating or has_weight):
-        name = "rating" if has_rating else "weight"
-        raise InvalidRatingsError(
-            f"repeats='count' makes weights of its own: leave the other out, {name}=False"
-        )
-    if repeats in ("last", "first"):
-        return _one_of_each(frame, repeats)
-    rest = {name: "last" for name in frame.columns if name not in PAIR}
-    if repeats == "count":
-        frame, rest = frame.assign(weight=1.0), {**rest, "weight": "sum"}
-    for name in ("weight", "rating") if repeats == "max" else ("weight",):
-        if name in frame:
-            rest[name] = "max" if repeats == "max" else "sum"
-    if "timestamp" in frame:
-        rest["timestamp"] = "max"
-    merged: pd.DataFrame = frame.groupby(PAIR, sort=False, as_index=False).agg(rest)
-    order = [name for name in COLUMN_ORDER if name in merged]
-    return merged[order]
-
-
-COLUMN_ORDER = [*PAIR, "rating", "weight", "timestamp", "event"]
-
-
-def _one_of_each(frame: pd.DataFrame, repeats: Any) -> pd.DataFrame:
-    ordered = frame.sort_values("timestamp", kind="stable") if "timestamp" in frame else frame
-    kept = ordered.drop_duplicates(PAIR, keep=repeats).sort_index()
-    return kept.reset_index(drop=True)

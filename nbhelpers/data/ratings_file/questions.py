@@ -7,7 +7,7 @@ from itertools import permutations
 from shlex import quote
 from typing import NoReturn
 
-from nbhelpers.data.ratings_file.column_looks import Look, look_at
+from nbhelpers.data.ratings_file.column_looks import look_at
 from nbhelpers.data.ratings_file.opened import Opened
 from nbhelpers.data.ratings_file.refusals import (
     AmbiguousRatingsError,
@@ -16,6 +16,7 @@ from nbhelpers.data.ratings_file.refusals import (
     some,
 )
 
+FEWEST_ITEMS = 3  # of a matrix
 ROWS_SHOWN, MOST_READINGS, MOST_CELLS = 3, 6, 8
 
 
@@ -55,7 +56,14 @@ def ask_user_and_item(
         head = "there is no header, and more than one column could be the user"
     else:
         head = f"there is no header, and more than one column could be the {missing[0]}"
-    return AmbiguousRatingsError(_question(opened, head, readings[:MOST_READINGS]))
+    question = _question(opened, head, readings[:MOST_READINGS])
+    looks = [look_at(opened.sample.columns[k]) for k in range(1, len(opened.names))]
+    if len(looks) >= FEWEST_ITEMS and all(look.kind in ("number", "empty") for look in looks):
+        question += (
+            "\n  layout='wide': rows are users, columns are items (on the command line: "
+            "--layout wide)"
+        )
+    return AmbiguousRatingsError(question)
 
 
 def same_role(
@@ -82,25 +90,28 @@ def same_role(
     raise AmbiguousRatingsError(_question(opened, head, readings))
 
 
-def ask_for(opened: Opened, position: int, look: Look) -> AmbiguousRatingsError:
-    """The question whether numbers are ratings or counts.
+def ask_for_value(opened: Opened, positions: Sequence[int]) -> AmbiguousRatingsError:
+    """The question which of some columns of numbers are ratings or counts, if any.
 
     Parameters
     ----------
     opened : Opened
-    position : int
-    look : Look
+    positions : sequence of int
 
     Returns
     -------
     AmbiguousRatingsError
     """
-    head = (
-        f"column {opened.names[position]} holds {look.low:g} to {look.high:g}, which may be "
-        "ratings or weights (counts): say which"
+    spans = []
+    for k in positions:
+        look = look_at(opened.sample.columns[k])
+        spans.append(f"column {opened.names[k]} holds {look.low:g} to {look.high:g}")
+    head = f"{some(spans)}, which may be ratings, weights (counts) or neither: say which"
+    readings = [{role: k} for k in positions[:2] for role in ("rating", "weight")]
+    question = _question(opened, head, readings)
+    return AmbiguousRatingsError(
+        f"{question}\n  rating=False: neither (on the command line: --no-rating)"
     )
-    readings = [{"rating": position}, {"weight": position}]
-    return AmbiguousRatingsError(_question(opened, head, readings))
 
 
 def _question(opened: Opened, head: str, readings: Sequence[Mapping[str, int]]) -> str:
@@ -138,7 +149,8 @@ def argument(opened: Opened, position: int) -> str | int:
     str or int
     """
     name = opened.names[position]
-    return name if opened.has_header and opened.names.count(name) == 1 else position + 1
+    is_clear = opened.has_header and opened.names.count(name) == 1
+    return name if is_clear and name != f"column {position + 1}" else position + 1
 
 
 def _count(opened: Opened, role: str, position: int) -> str:

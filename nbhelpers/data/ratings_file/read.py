@@ -15,9 +15,14 @@ from nbhelpers.data.ratings_file.column_looks import look_at
 from nbhelpers.data.ratings_file.convert import Converter
 from nbhelpers.data.ratings_file.open_source import Source, open_source, source_name
 from nbhelpers.data.ratings_file.opened import Opened
-from nbhelpers.data.ratings_file.policies import count_repeats, merge_repeats
 from nbhelpers.data.ratings_file.read_report import ReadReport
-from nbhelpers.data.ratings_file.refusals import InvalidRatingsError, NotUtf8Error, counted
+from nbhelpers.data.ratings_file.refusals import (
+    InvalidRatingsError,
+    NotUtf8Error,
+    counted,
+    printable,
+)
+from nbhelpers.data.ratings_file.repeated_rows import count_repeats, merge_repeats
 from nbhelpers.data.ratings_file.reporting import ranges_of, repeats_in_words, report_of
 from nbhelpers.data.ratings_file.roles import choose_roles
 from nbhelpers.data.ratings_file.title_rows import titles_of
@@ -194,7 +199,7 @@ def read_ratings(
             note = f"{error}: read as {FALLBACK_ENCODING}, say encoding=... if this is wrong"
             return _read(source, choices, name, rejected, note)
     except InvalidRatingsError as error:
-        raise type(error)(f"{name}: {error}") from error.__cause__
+        raise type(error)(printable(f"{name}: {error}")) from error.__cause__
 
 
 def describe_counts(ratings: pd.DataFrame) -> str:
@@ -238,11 +243,16 @@ def _read(
     if converted.titles is not None:
         named = choices.column("title") is not None
         titles, title_notes = titles_of(converted.frame["item_id"], converted.titles, named=named)
+        if titles is None:
+            del roles.positions["title"]
     frame, counts, repeats_said = with_policy(converted.frame, choices)
     rejected_file = None
     if len(bad):
         converter.tally.dropped["rejected as bad"] += len(bad)
-        rejected_file = _write_rejected(bad, source, rejected)
+        path = rejected_path(source, rejected)
+        if path is not None:
+            write_rejected(bad, path)
+            rejected_file = str(path)
     converter.tally.note(*roles.notes, *opened.notes, *notes, *title_notes)
     report = report_of(
         name,
@@ -328,13 +338,21 @@ def _repeated(frame: pd.DataFrame, n_repeated: int) -> str:
     )
 
 
-def _write_rejected(bad: pd.DataFrame, source: Any, rejected: str | Path | None) -> str | None:
-    if rejected is None and not isinstance(source, str | Path):
+def rejected_path(source: Any, rejected: str | Path | None) -> Path | None:
+    """Where bad rows are written: as said, beside a file, nowhere for a table.
+
+    Parameters
+    ----------
+    source : path or table
+    rejected : str or Path, optional
+
+    Returns
+    -------
+    Path or None
+    """
+    if rejected is not None:
+        return Path(rejected)
+    if not isinstance(source, str | Path):
         return None
-    path = Path(rejected) if rejected is not None else _beside(Path(str(source)))
-    write_rejected(bad, path)
-    return str(path)
-
-
-def _beside(path: Path) -> Path:
+    path = Path(source)
     return path.with_name(f"{path.name.partition('.')[0] or path.name}.rejected.csv")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from nbhelpers.data.ratings_file.refusals import counted
+from nbhelpers.data.ratings_file.refusals import counted, printable
 
 
 @dataclass(frozen=True)
@@ -72,22 +72,18 @@ class ReadReport:
         pairs += [("note", text) for text in self.notes]
         if self.rejected_file:
             pairs.append(("rejected rows", f"written to {self.rejected_file}"))
-        return pairs
+        # a file may bring control characters and line breaks
+        return [(heading, printable(text).replace("\n", " ")) for heading, text in pairs]
 
     def __str__(self) -> str:
         pairs = self.rows()
         width = max(len(heading) for heading, _ in pairs)
-        return "\n".join(f"{heading:<{width}}  {_one_line(text)}" for heading, text in pairs)
+        return "\n".join(f"{heading:<{width}}  {text}" for heading, text in pairs)
 
     def _repr_html_(self) -> str:
         cells = "".join(
             f"<tr><th style='text-align:left'>{html.escape(heading)}</th>"
-            f"<td style='text-align:left'>{html.escape(_one_line(text))}</td></tr>"
+            f"<td style='text-align:left'>{html.escape(text)}</td></tr>"
             for heading, text in self.rows()
         )
         return f"<table>{cells}</table>"
-
-
-def _one_line(text: str) -> str:
-    """Text without line breaks and control characters, which a file may bring."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)

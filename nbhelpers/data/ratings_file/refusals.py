@@ -15,6 +15,20 @@ class NotUtf8Error(InvalidRatingsError):
     """Bytes that are no UTF-8, although no other encoding was named."""
 
 
+def printable(text: str) -> str:
+    """Text without control characters, which a file may bring; line breaks stay.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
+    return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in text)
+
+
 def some(names: Sequence[str]) -> str:
     """The first three of several names.
 

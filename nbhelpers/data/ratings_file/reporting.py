@@ -10,9 +10,9 @@ import pandas as pd
 from nbhelpers.data.ratings_file.choices import ROLES
 from nbhelpers.data.ratings_file.convert import Converter
 from nbhelpers.data.ratings_file.opened import Opened
-from nbhelpers.data.ratings_file.policies import REPEATS_SAID
 from nbhelpers.data.ratings_file.read_report import ReadReport
 from nbhelpers.data.ratings_file.refusals import counted
+from nbhelpers.data.ratings_file.repeated_rows import REPEATS_SAID
 from nbhelpers.data.ratings_file.roles import Roles
 
 FORM_WORDS = {

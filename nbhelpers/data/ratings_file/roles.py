@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 from nbhelpers.data.ratings_file.choices import ROLES, Choices, Column
 from nbhelpers.data.ratings_file.column_looks import Look, look_at
 from nbhelpers.data.ratings_file.opened import Opened
-from nbhelpers.data.ratings_file.questions import ask_for, ask_user_and_item, same_role
+from nbhelpers.data.ratings_file.questions import (
+    argument,
+    ask_for_value,
+    ask_user_and_item,
+    same_role,
+)
 from nbhelpers.data.ratings_file.refusals import InvalidRatingsError, some
 from nbhelpers.data.ratings_file.spellings import VALUE_NAMES, plain_name, tier_of
 
@@ -60,8 +65,7 @@ def choose_roles(opened: Opened, choices: Choices) -> Roles:
         column = choices.column(role)
         if column is not None and column is not False:
             roles.positions[role] = column_position(opened, column, role)
-    if len(set(roles.positions.values())) < len(roles.positions):
-        raise InvalidRatingsError(f"one column cannot play two roles, got {roles.positions}")
+    _refuse_two_roles(roles, opened)
     wanted = [role for role in ROLES if choices.column(role) is None]
     if opened.has_header:
         _by_name(roles, opened, wanted)
@@ -70,6 +74,18 @@ def choose_roles(opened: Opened, choices: Choices) -> Roles:
     _complete(roles, opened, wanted)
     _say_what_is_left(roles, opened)
     return roles
+
+
+def _refuse_two_roles(roles: Roles, opened: Opened) -> None:
+    by_column: dict[int, list[str]] = {}
+    for role, k in roles.positions.items():
+        by_column.setdefault(k, []).append(role)
+    for k, played in by_column.items():
+        if len(played) > 1:
+            raise InvalidRatingsError(
+                f"{' and '.join(played)} must be different columns, got {argument(opened, k)!r} "
+                "for both"
+            )
 
 
 def column_position(opened: Opened, column: Column, role: str) -> int:
@@ -90,7 +106,7 @@ def column_position(opened: Opened, column: Column, role: str) -> int:
     InvalidRatingsError
         If there is none.
     """
-    names, n_columns = opened.names, len(opened.names)
+    names, n_columns, asked = opened.names, len(opened.names), column
     if isinstance(column, str):
         found = [k for k, name in enumerate(names) if name == column] or [
             k for k, name in enumerate(names) if plain_name(name) == plain_name(column)
@@ -106,7 +122,7 @@ def column_position(opened: Opened, column: Column, role: str) -> int:
     if isinstance(column, int) and 1 <= column <= n_columns:
         return column - 1
     given = some(names) if opened.has_header else f"1 to {n_columns}"
-    raise InvalidRatingsError(f"{role} names no column: there are {given}")
+    raise InvalidRatingsError(f"{role}={asked!r} names no column: there are {given}")
 
 
 def _by_name(roles: Roles, opened: Opened, wanted: list[str]) -> None:
@@ -155,10 +171,19 @@ def _take_value(roles: Roles, opened: Opened, position: int) -> None:
     elif look.is_counts:
         role = "weight"
     else:
-        raise ask_for(opened, position, look)
+        raise ask_for_value(opened, [position])
     span = f"{look.low:g} to {look.high:g}"
     roles.positions[role] = position
     roles.notes.append(f"column {name} is taken for the {role}: it holds {span}")
+
+
+def _take_stars(roles: Roles, opened: Opened, looks: dict[int, Look]) -> None:
+    """Without a header, take the only column of numbers for ratings if they are on a scale."""
+    stars = [k for k, look in looks.items() if look.is_stars and look.n_distinct > 1]
+    if stars and len(looks) == 1:
+        _take_value(roles, opened, stars[0])
+    elif stars or len(looks) == 1:
+        raise ask_for_value(opened, list(looks))
 
 
 def _as_published(roles: Roles, opened: Opened, wanted: list[str]) -> None:
@@ -191,8 +216,8 @@ def _complete(roles: Roles, opened: Opened, wanted: list[str]) -> None:
         rest = [k for k in rest if k not in taken.values()]
     numbers = [k for k in rest if looks[k].kind == "number"]
     unnamed = {"rating", "weight"} <= set(wanted) and not {"rating", "weight"} & taken.keys()
-    if not opened.has_header and unnamed and len(numbers) == 1:
-        _take_value(roles, opened, numbers[0])
+    if not opened.has_header and unnamed and not opened.is_wide:
+        _take_stars(roles, opened, {k: looks[k] for k in numbers})
 
 
 def _find_ids(roles: Roles, opened: Opened, missing: list[str], looks: dict[int, Look]) -> None:

@@ -7,7 +7,7 @@ import re
 NAMES: dict[str, tuple[str, ...]] = {
     "user": (
         """
-        userid uid reviewerid customerid custid visitorid fullvisitorid memberid msno
+        userid userpseudoid uid reviewerid customerid custid visitorid fullvisitorid memberid msno
         accountid clientid personid playerid readerid listenerid buyerid shopperid patronid
         profileid subscriberid householdid householdkey household userhash usersha1 usersha
         usermboxsha1 usersid useridx userindex usernumber raterid voterid viewerid steamid
@@ -43,7 +43,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "rating": (
         """
         rating ratings overall score scores star stars bookrating movierating userrating
-        starrating reviewoverall reviewrating reviewscore reviewstars grade vote myrating
+        starrating reviewoverall reviewrating reviewscore reviewstars grade vote myrating myscore
         ratingvalue ratingscore starsrating
         """,
     ),

@@ -13,12 +13,11 @@ from nbhelpers.data.ratings_file.choices import Choices
 from nbhelpers.data.ratings_file.column_looks import look_at
 from nbhelpers.data.ratings_file.opened import Opened, open_table
 from nbhelpers.data.ratings_file.parsed import clean_text, is_text
-from nbhelpers.data.ratings_file.questions import argument
+from nbhelpers.data.ratings_file.questions import FEWEST_ITEMS, argument
 from nbhelpers.data.ratings_file.refusals import AmbiguousRatingsError, InvalidRatingsError
 from nbhelpers.data.ratings_file.roles import column_position
 from nbhelpers.data.ratings_file.spellings import is_known, tier_of
 
-FEWEST_ITEMS, MOST_LEVELS, EMPTY_SHARE = 3, 25, 0.2
 MOST_CELLS = 100_000_000
 
 
@@ -35,7 +34,7 @@ def is_wide(opened: Opened, choices: Choices) -> bool:
     -------
     bool
         Without a word of the caller only if the first column differs in every row, and all others
-        hold numbers of a few levels, or many empty cells, under names that are no known ones.
+        hold numbers on a scale of ratings under names that are no known ones.
     """
     if choices.layout is not None:
         return choices.layout == "wide"
@@ -48,17 +47,7 @@ def is_wide(opened: Opened, choices: Choices) -> bool:
     looks = [look_at(sample.columns[k]) for k in range(len(opened.names))]
     if looks[0].n_distinct != sample.n_rows or sample.n_rows < 2:
         return False
-    if any(look.kind not in ("number", "empty") for look in looks[1:]):
-        return False
-    levels: set[Any] = set()
-    n_empty = 0
-    for k in range(1, len(opened.names)):
-        column = sample.columns[k]
-        levels.update(pc.unique(column.cast(pa.large_string())).to_pylist())
-        n_empty += int(column.null_count) + int(
-            pc.sum(pc.equal(column.cast(pa.large_string()), "")).as_py() or 0
-        )
-    return len(levels) <= MOST_LEVELS or n_empty > EMPTY_SHARE * len(others) * sample.n_rows
+    return all(look.is_stars or look.kind == "empty" for look in looks[1:])
 
 
 def open_wide(opened: Opened, choices: Choices) -> Opened:
