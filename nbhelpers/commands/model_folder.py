@@ -94,7 +94,7 @@ class Covered:
 
 
 def likes_of(log: OwnLog, users: Vocabulary, items: Vocabulary) -> Interactions:
-    """Positives of a whole log, with their times where they are known."""
+    """Positives of a whole log, with their times and weights where they are known."""
     return _interactions(log.rows[log.rows["is_positive"]], users, items)
 
 
@@ -254,6 +254,7 @@ def _interactions(
         rows,
         users=users,
         items=items,
+        weights="weight" if "weight" in rows.columns else None,
         timestamps="timestamp" if "timestamp" in rows.columns else None,
         item_metadata=titles,
     )

@@ -140,9 +140,10 @@ def _check(log: OwnLog, split: str) -> None:
 
 
 def _graded(log: OwnLog) -> pd.DataFrame:
-    """Rows with a rating that says positive or not, and nothing else."""
+    """Rows with a rating that says positive or not: the weight of a positive, or 1/2."""
     liked = log.rows["is_positive"]
-    return log.rows.drop(columns="is_positive").assign(rating=np.where(liked, POSITIVE, SEEN_ONLY))
+    weight = log.rows["weight"] if "weight" in log.rows.columns else POSITIVE
+    return log.rows.drop(columns="is_positive").assign(rating=np.where(liked, weight, SEEN_ONLY))
 
 
 def _made(
@@ -175,7 +176,7 @@ def _one_of_each(frame: pd.DataFrame, seed: int) -> list[pd.DataFrame]:
     """The last positive of an order that is drawn; what is no positive comes before all."""
     ordered = frame.sort_values(["user_id", "item_id"])  # so that the order of the rows is none
     draw = np.random.default_rng(seed).permutation(len(ordered))
-    drawn = ordered.assign(timestamp=np.where(ordered["rating"] == POSITIVE, draw, -1))
+    drawn = ordered.assign(timestamp=np.where(ordered["rating"] >= POSITIVE, draw, -1))
     parts = last_like_out(drawn, least=POSITIVE, n_parts=3, rng=seed)
     return [frame.loc[part.index] for part in parts]
 

@@ -147,7 +147,7 @@ def test_what_is_refused_ends_with_one_line_and_one(own_file, ease, tmp_path, ca
     for arguments, part in (
         (["inspect", str(nothing)], "nothing.csv"),
         (["compare", str(own_file), "--model", "SVD"], "no model is called 'SVD'"),
-        (["compare", str(own_file), "--user", "nobody"], "user names no column"),
+        (["compare", str(own_file), "--user", "nobody"], "'nobody' names no column"),
         (["similar", str(ease), "--item", "99"], "items are unknown, e.g. 99"),
         (["recommend", str(tmp_path), "--user", "7"], "model.json"),
         (["inspect", str(own_file), "--event-weights", "view"], "view=1,buy=5"),
