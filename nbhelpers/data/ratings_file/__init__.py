@@ -1,1 +1,1 @@
-"""A file of your own, read and checked."""
+"""A log of your own, from any common file or table, read, checked and reported."""

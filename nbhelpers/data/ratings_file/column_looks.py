@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +16,14 @@ from nbhelpers.data.ratings_file.number_values import (
     THOUSANDS,
     parse_numbers,
 )
+from nbhelpers.data.ratings_file.opened import Opened
 from nbhelpers.data.ratings_file.parsed import clean_text, distinct, is_text, matches
 from nbhelpers.data.ratings_file.time_formats import ISO_DATE, MONTH_NAME, NUMBERED, UNITS
 
 # Between 1995 and 2065 a number of seconds is rather a time than an id.
 EARLIEST, LATEST = 788_918_400, 2_998_166_400
+FIRST_ROWS = 2000
+TIME_TYPES = (pa.int64(), pa.timestamp("us"), pa.timestamp("us", "UTC"))
 HIGHEST_STAR, MOST_COUNTS = 10, 100
 
 
@@ -106,3 +110,39 @@ def _look_at_numbers(values: Any, decimal: str = ".") -> Look:
         for per_second, _ in UNITS.values()
     )
     return Look("time" if is_time else "number", len(values), low, high, whole)
+
+
+def quick_types(opened: Opened, positions: Mapping[str, int]) -> dict[int, Any]:
+    """Types of pyarrow as which columns of text are read faster, judged by the first rows.
+
+    Parameters
+    ----------
+    opened : Opened
+    positions : mapping of str to int
+        Column of each role.
+
+    Returns
+    -------
+    dict of int to a type of pyarrow
+        Whole numbers or date-times for times, one copy of each different text for names. Ids that
+        look like numbers stay text, since 007 is not 7.
+    """
+    types = {}
+    for role, position in positions.items():
+        column = opened.sample.columns[position].slice(0, FIRST_ROWS)
+        if not is_text(column.type) or not len(column):
+            continue
+        if role == "time":
+            fitting = [kind for kind in TIME_TYPES if _can_be(column, kind)]
+            types.update({position: fitting[0]} if fitting else {})
+        elif look_at(column).kind == "text":
+            types[position] = pa.dictionary(pa.int32(), pa.string())
+    return types
+
+
+def _can_be(column: Any, kind: Any) -> bool:
+    try:
+        pc.cast(column, kind)
+    except pa.ArrowInvalid:
+        return False
+    return True

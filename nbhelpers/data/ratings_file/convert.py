@@ -316,4 +316,4 @@ def _kept(column: Any, keep: Mask) -> Any:
         column = column[keep] if isinstance(column, np.ndarray) else column.filter(pa.array(keep))
     if isinstance(column, np.ndarray):
         return column
-    return pd.Series(column.to_pandas(), dtype="str")
+    return column.to_pandas()

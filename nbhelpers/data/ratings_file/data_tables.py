@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
@@ -13,11 +13,13 @@ import pyarrow.parquet as pq
 from nbhelpers.data.ratings_file.formats import FileBytes
 from nbhelpers.data.ratings_file.opened import (
     BATCH_ROWS,
+    NO_TYPES,
     SAMPLE_ROWS,
     Loaded,
     Opened,
     loaded,
     open_table,
+    without_views,
 )
 from nbhelpers.data.ratings_file.refusals import InvalidRatingsError, some
 from nbhelpers.data.ratings_file.spellings import tier_of
@@ -159,7 +161,7 @@ def open_parquet(source: FileBytes) -> Opened:
     except (pa.ArrowException, OSError) as error:
         raise InvalidRatingsError(DAMAGED) from error
 
-    def read(positions: Sequence[int], whole: Sequence[int] = ()) -> Loaded:
+    def read(positions: Sequence[int], types: Mapping[int, Any] = NO_TYPES) -> Loaded:
         parts = list(read_batches(positions))
         columns = {
             k: pa.chunked_array([chunk for part in parts for chunk in part.columns[k].chunks])
@@ -172,8 +174,8 @@ def open_parquet(source: FileBytes) -> Opened:
         try:
             with pq.ParquetFile(handle()) as file:
                 wanted = [names[k] for k in positions]
-                for batch in file.iter_batches(BATCH_ROWS, columns=wanted):
-                    columns = {k: pa.chunked_array([batch.column(names[k])]) for k in positions}
+                for batch in map(without_views, file.iter_batches(BATCH_ROWS, columns=wanted)):
+                    columns = {k: batch.column(names[k]) for k in positions}
                     yield Loaded(columns, len(batch), first_position=n_done)
                     n_done += len(batch)
         except (pa.ArrowException, OSError) as error:
@@ -183,7 +185,7 @@ def open_parquet(source: FileBytes) -> Opened:
         kind="Parquet",
         names=names,
         has_header=True,
-        sample=loaded(first, range(len(names))),
+        sample=loaded(without_views(first), range(len(names))),
         is_whole=first.num_rows == n_rows,
         read=read,
         batches=read_batches,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from nbhelpers.data.ratings_file.dialect import (
     find_dialect,
 )
 from nbhelpers.data.ratings_file.formats import FileBytes
-from nbhelpers.data.ratings_file.opened import Loaded, OddRow, Opened
+from nbhelpers.data.ratings_file.opened import NO_TYPES, Loaded, OddRow, Opened
 from nbhelpers.data.ratings_file.refusals import InvalidRatingsError
 from nbhelpers.data.ratings_file.utf8_stream import UNIT_SEPARATOR, Utf8Stream
 
@@ -57,7 +57,7 @@ def open_delimited(
     every = range(dialect.n_columns)
     sample = reader.read_sample(text, every, is_whole=is_whole)
 
-    def chosen(positions: Sequence[int], whole: Sequence[int] = ()) -> Loaded:
+    def chosen(positions: Sequence[int], types: Mapping[int, Any] = NO_TYPES) -> Loaded:
         return replace(sample, columns={k: sample.columns[k] for k in positions})
 
     word = DELIMITER_WORDS.get(dialect.delimiter, dialect.delimiter)
@@ -98,14 +98,14 @@ class DelimitedReader:
         reader = replace(self, encoding="utf-8", source=replace(self.source, open=lambda: stream))
         return reader._table(positions, Judge(), in_order=True, may_be_cut=not is_whole)
 
-    def read(self, positions: Sequence[int], whole: Sequence[int] = ()) -> Loaded:
+    def read(self, positions: Sequence[int], types: Mapping[int, Any] = NO_TYPES) -> Loaded:
         """All rows of some columns.
 
         Parameters
         ----------
         positions : sequence of int
-        whole : sequence of int
-            Columns to be read as whole numbers, if all of their cells are: much faster than text.
+        types : mapping of int to a type of pyarrow
+            Columns to be read as such, if all of their cells can: faster or smaller than text.
 
         Returns
         -------
@@ -119,9 +119,9 @@ class DelimitedReader:
         """
         judge = Judge(stops=True)
         try:
-            return self._table(positions, judge, in_order=False, whole=whole)
+            return self._table(positions, judge, in_order=False, types=types)
         except pa.ArrowException:
-            if whole and not judge.stopped:
+            if types and not judge.stopped:
                 return self.read(positions)
             if not judge.stopped:
                 raise InvalidRatingsError(CUT_WRONG) from None
@@ -159,12 +159,12 @@ class DelimitedReader:
         *,
         in_order: bool,
         may_be_cut: bool = False,
-        whole: Sequence[int] = (),
+        types: Mapping[int, Any] = NO_TYPES,
     ) -> Loaded:
         with self._stream() as stream:
             try:
                 table = pa_csv.read_csv(
-                    stream, **self._options(positions, judge, in_order=in_order, whole=whole)
+                    stream, **self._options(positions, judge, in_order=in_order, types=types)
                 )
             except pa.ArrowException as error:
                 if judge.stops:
@@ -196,7 +196,12 @@ class DelimitedReader:
         return UNIT_SEPARATOR if len(self.dialect.delimiter) > 1 else self.dialect.delimiter
 
     def _options(
-        self, positions: Sequence[int], judge: Judge, *, in_order: bool, whole: Sequence[int] = ()
+        self,
+        positions: Sequence[int],
+        judge: Judge,
+        *,
+        in_order: bool,
+        types: Mapping[int, Any] = NO_TYPES,
     ) -> dict[str, Any]:
         names = [str(k) for k in range(self.dialect.n_columns)]
         chosen = [str(k) for k in positions]
@@ -212,7 +217,7 @@ class DelimitedReader:
             "convert_options": pa_csv.ConvertOptions(
                 column_types={
                     **dict.fromkeys(chosen, pa.string()),
-                    **dict.fromkeys(map(str, whole), pa.int64()),
+                    **{str(k): types[k] for k in positions if k in types},
                 },
                 include_columns=chosen,
             ),

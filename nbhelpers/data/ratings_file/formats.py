@@ -165,8 +165,11 @@ def _zip_member(path: Path, member: str | None) -> FileBytes:
         raise InvalidRatingsError(_bomb(info.file_size))
 
     def opened() -> Any:
-        with zipfile.ZipFile(path) as again:  # the member keeps the file open
-            return _Guarded(again.open(info), packed_bytes=max(info.compress_size, 1))
+        try:
+            with zipfile.ZipFile(path) as again:  # the member keeps the file open
+                return _Guarded(again.open(info), packed_bytes=max(info.compress_size, 1))
+        except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
+            raise InvalidRatingsError("the archive is damaged, or packed in a rare way") from error
 
     with opened() as stream:
         head = stream.read(HEAD)

@@ -6,7 +6,7 @@ import io
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from nbhelpers.data.ratings_file.formats import CHUNK, FileBytes
 from nbhelpers.data.ratings_file.opened import (
-    BATCH_ROWS,
+    NO_TYPES,
     SAMPLE_ROWS,
     Loaded,
     OddRow,
@@ -113,7 +113,7 @@ class JsonRows:
     def batches(self, names: Sequence[str]) -> Iterator[Any]:
         """The same rows batch by batch."""
         with self._relation(names) as relation:
-            for batch in relation.to_arrow_reader(BATCH_ROWS):
+            for batch in pa.RecordBatchReader.from_stream(relation):
                 yield pa.Table.from_batches([batch])
 
     @contextmanager
@@ -134,7 +134,7 @@ def _open(rows: JsonRows, kind: str) -> Opened:
     names = rows.names()
     first, _ = rows.read(names, limit=SAMPLE_ROWS + 1)
 
-    def read(positions: Sequence[int], whole: Sequence[int] = ()) -> Loaded:
+    def read(positions: Sequence[int], types: Mapping[int, Any] = NO_TYPES) -> Loaded:
         table, odd_rows = rows.read([names[k] for k in positions])
         columns = {k: table.column(at) for at, k in enumerate(positions)}
         return Loaded(columns, table.num_rows, odd_rows)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+NO_TYPES: Mapping[int, Any] = MappingProxyType({})
 SAMPLE_ROWS = 100_000
 BATCH_ROWS = 1 << 18
 
@@ -77,8 +80,8 @@ class Opened:
     is_whole : bool
         Whether the sample holds all rows.
     read : callable
-        Given positions of columns, all rows of these. Text columns whose position is in a second
-        argument may come as whole numbers, if all of their cells are.
+        Given positions of columns, all rows of these. A second argument has types of pyarrow by
+        position: text columns may come as such, if all of their cells can.
     batches : callable
         The same, batch by batch.
     notes : list of str
@@ -118,9 +121,10 @@ def open_table(table: Any, kind: str, *, has_header: bool = True, **known: Any) 
     -------
     Opened
     """
+    table = without_views(table)
     n_columns = table.num_columns
 
-    def read(positions: Sequence[int], whole: Sequence[int] = ()) -> Loaded:
+    def read(positions: Sequence[int], types: Mapping[int, Any] = NO_TYPES) -> Loaded:
         return loaded(table, positions)
 
     def batches(positions: Sequence[int]) -> Iterator[Loaded]:
@@ -138,6 +142,34 @@ def open_table(table: Any, kind: str, *, has_header: bool = True, **known: Any) 
         batches=batches,
         **known,
     )
+
+
+def without_views(table: Any) -> Any:
+    """A table whose text is held in the usual way, since few functions know views.
+
+    Parameters
+    ----------
+    table : pyarrow.Table or RecordBatch
+
+    Returns
+    -------
+    pyarrow.Table
+    """
+    columns = [_without_views(column) for column in table.columns]
+    return pa.table(columns, names=table.schema.names)
+
+
+def _without_views(column: Any) -> Any:
+    if pa.types.is_string_view(column.type):
+        return column.cast(pa.large_string())
+    if pa.types.is_dictionary(column.type) and pa.types.is_string_view(column.type.value_type):
+        chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+        plain = [
+            pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary.cast(pa.large_string()))
+            for chunk in chunks
+        ]
+        return pa.chunked_array(plain, pa.dictionary(column.type.index_type, pa.large_string()))
+    return column
 
 
 def loaded(table: Any, positions: Sequence[int], **known: Any) -> Loaded:

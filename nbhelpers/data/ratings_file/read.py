@@ -11,10 +11,9 @@ import pandas as pd
 
 from nbhelpers.data.ratings_file.bad_rows import refuse_too_many, write_rejected
 from nbhelpers.data.ratings_file.choices import Choices, Column
-from nbhelpers.data.ratings_file.column_looks import look_at
+from nbhelpers.data.ratings_file.column_looks import quick_types
 from nbhelpers.data.ratings_file.convert import Converter
 from nbhelpers.data.ratings_file.open_source import Source, open_source, source_name
-from nbhelpers.data.ratings_file.opened import Opened
 from nbhelpers.data.ratings_file.read_report import ReadReport
 from nbhelpers.data.ratings_file.refusals import (
     InvalidRatingsError,
@@ -230,7 +229,7 @@ def _read(
     opened = open_source(source, choices)
     roles = choose_roles(opened, choices)
     loaded = opened.read(
-        sorted(set(roles.positions.values())), whole_columns(opened, roles.positions)
+        sorted(set(roles.positions.values())), quick_types(opened, roles.positions)
     )
     converter = Converter(opened, roles.positions, choices)
     converted = converter.convert(loaded)
@@ -266,24 +265,6 @@ def _read(
         rejected_file=rejected_file,
     )
     return RatingsLog(frame, titles, report, bad)
-
-
-def whole_columns(opened: Opened, positions: Mapping[str, int]) -> list[int]:
-    """Columns that may be read as whole numbers: times, if the first of them are.
-
-    Parameters
-    ----------
-    opened : Opened
-    positions : mapping of str to int
-
-    Returns
-    -------
-    list of int
-    """
-    if "time" not in positions:
-        return []
-    look = look_at(opened.sample.columns[positions["time"]])
-    return [positions["time"]] if look.whole else []
 
 
 def _refuse_empty(n_kept: int, bad: pd.DataFrame, n_rows: int) -> None:

@@ -146,6 +146,17 @@ class _Stream:
     memory_limit: str
 
     def run(self, rejected: str | Path | None, *notes: str) -> ReadReport:
+        """Write the file and return the report."""
+        try:
+            return self._run(rejected, *notes)
+        except duckdb.OutOfMemoryException as error:
+            raise InvalidRatingsError(
+                f"memory_limit={self.memory_limit!r} is too little for this file: say more"
+            ) from error
+        except duckdb.Error as error:
+            raise InvalidRatingsError(f"DuckDB cannot write it ({str(error)[:120]})") from error
+
+    def _run(self, rejected: str | Path | None, *notes: str) -> ReadReport:
         opened = open_source(self.source, self.choices)
         roles = choose_roles(opened, self.choices)
         converter = Converter(opened, roles.positions, self.choices, keep_text=True)

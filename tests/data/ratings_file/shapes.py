@@ -631,6 +631,22 @@ SHAPES: dict[str, Shape] = {
         lambda folder: FRAME.set_index(["user_id", "item_id"]), TIMED
     ),
     "Polars frame": Shape(lambda folder: pl.from_pandas(FRAME), TIMED),
+    "Polars frame of text and categories": Shape(
+        lambda folder: pl.DataFrame(
+            {"user": SHA, "item": ASIN, "rating": STARS, "event": EVENTS, "title": TITLES}
+        ).with_columns(pl.col("user").cast(pl.Categorical), pl.col("event").cast(pl.Categorical)),
+        log(SHA, ASIN, rating=STARS, event=EVENTS),
+    ),
+    "pyarrow table of views": Shape(
+        lambda folder: pa.table(
+            {
+                "user": pa.array(SHA, pa.string_view()),
+                "item": pa.array(ASIN, pa.string_view()),
+                "date": pa.array(TIMES, pa.timestamp("s", "Europe/Rome")),
+            }
+        ),
+        log(SHA, ASIN, timestamp=TIMES),
+    ),
     "pyarrow table": Shape(lambda folder: pa.Table.from_pandas(FRAME), TIMED),
     "DuckDB relation": Shape(lambda folder: duckdb.from_arrow(pa.Table.from_pandas(FRAME)), TIMED),
 }
