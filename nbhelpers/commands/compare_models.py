@@ -95,7 +95,9 @@ def compare(
     left_out = what_does_not_fit(costs, memory_gb=memory_gb, minutes=minutes)
     taking_part = [each for each in contenders if each.name not in left_out]
     if not taking_part:
-        raise ValueError(f"no model fits into the limits: {_joined(left_out)}")
+        raise ValueError(
+            f"no model fits into the limits: {_joined(left_out)}; raise minutes or memory_gb"
+        )
     _announce(costs, left_out, progress)
     entries, failed = race(taking_part, parts, k=k, n_trials=n_trials, seed=seed, progress=progress)
     if not entries:

@@ -31,6 +31,10 @@ _BLIND = {
 }
 
 
+class TooSmallError(ValueError):
+    """A log of which no rows can be held out."""
+
+
 @dataclass(frozen=True, eq=False)
 class ChosenSplit:
     """Training, validation and test rows, and the reasons for them.
@@ -88,8 +92,10 @@ def choose_split(log: OwnLog, *, split: SplitName = "auto", seed: int = 0) -> Ch
 
     Raises
     ------
+    TooSmallError
+        If no split is possible.
     ValueError
-        If the log has no times and the split needs them, or is too small for the split.
+        If the log has no times and the named split needs them, or is too small for it.
 
     Examples
     --------
@@ -115,7 +121,7 @@ def choose_split(log: OwnLog, *, split: SplitName = "auto", seed: int = 0) -> Ch
         reasons.append(
             f"{_SPLITS[name][2]} would test only {made.n_test_users:,} users with a history"
         )
-    raise ValueError(f"the file is too small to hold rows out: {'; '.join(reasons)}")
+    raise TooSmallError(f"the file is too small to hold rows out: {'; '.join(reasons)}")
 
 
 def _wanted_users(name: str, log: OwnLog) -> float:
