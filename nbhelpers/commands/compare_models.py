@@ -11,7 +11,7 @@ from typing import Any
 from nbhelpers.commands.comparison import Comparison, health_of, honest_choice, result_table
 from nbhelpers.commands.contenders import contenders_of
 from nbhelpers.commands.cost_forecast import forecast_costs, what_does_not_fit
-from nbhelpers.commands.model_race import MOST_VALID, race
+from nbhelpers.commands.model_race import MOST_TEST, MOST_VALID, race
 from nbhelpers.commands.own_log import open_log
 from nbhelpers.commands.progress import Progress
 from nbhelpers.commands.split_choice import SplitName, choose_split
@@ -84,12 +84,20 @@ def compare(
     parts = chosen.parts
     progress.say(f"positives: {log.rule}")
     progress.say(f"split: {chosen.why}; it cannot see: {chosen.cannot_see}")
-    n_judged = min(int((parts.valid.user_counts > 0).sum()), MOST_VALID)
-    costs = forecast_costs(contenders, parts.train, n_trials=n_trials, n_judged=n_judged, seed=seed)
+    costs = forecast_costs(
+        contenders,
+        parts.train,
+        n_trials=n_trials,
+        n_valid=min(int((parts.valid.user_counts > 0).sum()), MOST_VALID),
+        n_test=min(chosen.n_test_users, MOST_TEST),
+        seed=seed,
+    )
     left_out = what_does_not_fit(costs, memory_gb=memory_gb, minutes=minutes)
     taking_part = [each for each in contenders if each.name not in left_out]
     if not taking_part:
-        raise ValueError(f"no model fits into the limits: {_joined(left_out)}")
+        raise ValueError(
+            f"no model fits into the limits: {_joined(left_out)}; raise minutes or memory_gb"
+        )
     _announce(costs, left_out, progress)
     entries, failed = race(taking_part, parts, k=k, n_trials=n_trials, seed=seed, progress=progress)
     if not entries:
@@ -154,6 +162,8 @@ def _announce(costs: Any, left_out: dict[str, str], progress: Progress) -> None:
 
 
 def _duration(seconds: float) -> str:
+    if seconds != seconds:  # NaN
+        return "an unknown time"
     return f"{seconds:,.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} minutes"
 
 

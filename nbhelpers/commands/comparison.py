@@ -15,6 +15,7 @@ from nbhelpers.commands.model_race import METRIC, Entry
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.evaluation.statistics import compare as paired_tests
 
+FEW_USERS = 200  # of a test, below which most differences stay undecided
 DECIDED = 0.05  # corrected p below which a difference counts
 SHOWN = {"ndcg": "NDCG", "map": "MAP", "hit_rate": "HR"}
 
@@ -61,6 +62,14 @@ class Comparison:
     seed: int
     report: Mapping[str, Any]
 
+    @property
+    def notes(self) -> list[str]:
+        """What to keep in mind when reading the table."""
+        n_users = self.split["n_test_users"]
+        if n_users >= FEW_USERS:
+            return []
+        return [f"only {n_users:,} users could be tested: most differences stay undecided"]
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values that JSON can hold."""
         return {
@@ -71,6 +80,7 @@ class Comparison:
             "rule": self.rule,
             "split": dict(self.split),
             "models": plain_table(self.table),
+            "notes": self.notes,
             "settings": {name: dict(each) for name, each in self.settings.items()},
             "health": {name: each._asdict() for name, each in self.health.items()},
             "costs": self.costs.reset_index().to_dict("records"),
@@ -87,6 +97,7 @@ class Comparison:
             shown_table(self.table, self.k),
             "",
             *(f"left out: {name}, which {reason}" for name, reason in self.left_out.items()),
+            *self.notes,
             f"lists of {self.choice}: {_health_line(self.health[self.choice], self.k)}",
             f"the honest choice: {self.choice}, since {self.reason}",
         ]

@@ -152,7 +152,7 @@ CONTENDERS = (
     ),
     Contender(
         "IALS",
-        "factors of users and items, solved in turn",
+        "factors of users and items, solved in turn; takes weights",
         fit_ials,
         (
             {"n_factors": 32, "unobserved_weight": 0.5, "reg": 0.01},
@@ -167,7 +167,7 @@ CONTENDERS = (
     ),
     Contender(
         "dot product",
-        "factors of users and items, trained against all items",
+        "factors of users and items, trained against all items; takes weights",
         fit_dot_product,
         (
             {"lr": 0.014, "wd": 0.2, "dropout": 0.0},

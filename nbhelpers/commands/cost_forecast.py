@@ -25,7 +25,8 @@ def forecast_costs(
     positives: Interactions,
     *,
     n_trials: int,
-    n_judged: int,
+    n_valid: int,
+    n_test: int,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Seconds and memory of each contender, from one fit of each on a sample of users.
@@ -41,22 +42,22 @@ def forecast_costs(
         What is going to be trained on.
     n_trials : int
         Settings tried, at most; the chosen ones are fitted once more.
-    n_judged : int
-        Users whose lists are made for a trial.
+    n_valid, n_test : int
+        Users whose lists are made for each trial, and for the test.
     seed : int
         Draws the users of the sample.
 
     Returns
     -------
     DataFrame
-        Indexed by model: ``seconds``, ``megabytes``.
+        Indexed by model: ``seconds`` (NaN where the sample could not be fitted), ``megabytes``.
 
     Examples
     --------
     >>> from nbhelpers.commands.contenders import contenders_of
     >>> likes = Interactions([0, 0, 1, 1, 2], [0, 1, 0, 1, 0], n_users=3, n_items=3)
     >>> chosen = contenders_of(["popularity", "EASE"], is_timed=False)
-    >>> costs = forecast_costs(chosen, likes, n_trials=2, n_judged=3)
+    >>> costs = forecast_costs(chosen, likes, n_trials=2, n_valid=3, n_test=3)
     >>> costs.index.tolist(), bool((costs["seconds"] > 0).all())
     (['popularity', 'EASE'], True)
     """
@@ -66,22 +67,31 @@ def forecast_costs(
     few = _sample(sample, seed, size=WARM_UP)
     rows = {}
     for contender in contenders:
-        settings = contender.trials[0]
-        contender.fitted(few, settings, seed=seed)  # what is done once alone, such as imports
-        started = time.perf_counter()
-        model = contender.fitted(sample, settings, seed=seed)
-        fit_seconds = time.perf_counter() - started
-        started = time.perf_counter()
-        evaluate_unmasked(model, sample)
-        judge_seconds = time.perf_counter() - started
+        try:
+            fit_seconds, judge_seconds = _timed(contender, few, sample, seed=seed)
+        except (ValueError, FloatingPointError, RuntimeError):  # the race will say why
+            fit_seconds = judge_seconds = float("nan")
         growth = max(contender.work(full) / max(contender.work(small), 1.0), 1.0)
         n_tried = min(n_trials, len(contender.trials))
-        judged = judge_seconds * max(n_judged * full.n_items / cells, 1.0)
+        judged = judge_seconds * max((n_tried * n_valid + n_test) * full.n_items / cells, 1.0)
         rows[contender.name] = {
-            "seconds": (n_tried + 1) * (fit_seconds * growth + judged),
+            "seconds": (n_tried + 1) * fit_seconds * growth + judged,
             "megabytes": contender.n_bytes(full) / 1e6,
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def _timed(
+    contender: Contender, few: Interactions, sample: Interactions, *, seed: int
+) -> tuple[float, float]:
+    """Seconds of a fit and of making the lists of everybody, on a sample."""
+    settings = contender.trials[0]
+    contender.fitted(few, settings, seed=seed)  # what is done once alone, such as imports
+    started = time.perf_counter()
+    model = contender.fitted(sample, settings, seed=seed)
+    fitted = time.perf_counter()
+    evaluate_unmasked(model, sample)
+    return fitted - started, time.perf_counter() - fitted
 
 
 def what_does_not_fit(

@@ -63,6 +63,17 @@ def fold_in(
     ------
     ValueError
         If there is no like, one is unknown or comes twice, or ``k`` is below 1.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from nbhelpers.commands.train_model import train
+    >>> from nbhelpers.data.datasets.synthetic import make_ratings
+    >>> ratings = make_ratings(80, 40, 1500, rng=0).ratings
+    >>> with TemporaryDirectory() as folder:
+    ...     trained = train(ratings, Path(folder, "mine"), model="EASE", n_trials=1, quiet=True)
+    >>> fold_in(trained, ["9", "3"], k=5).items.shape
+    (5, 3)
     """
     trained, k = as_recommender(source), checked_k(k)
     if not likes:

@@ -19,7 +19,7 @@ from nbhelpers.commands.list_health import Health, list_health
 from nbhelpers.commands.model_race import MOST_TEST, Entry, race, some_users
 from nbhelpers.commands.own_log import open_log
 from nbhelpers.commands.progress import Progress
-from nbhelpers.commands.split_choice import SplitName, choose_split
+from nbhelpers.commands.split_choice import POSITIVE, SplitName, choose_split
 from nbhelpers.core.topk import checked_k
 from nbhelpers.evaluation.evaluate import evaluate_ranking
 
@@ -202,7 +202,7 @@ def write_training(
     log = open_log(source, min_rating=min_rating)
     parts = choose_split(log, split=split, seed=seed).parts
     frame = parts.seen.to_frame()
-    frame["is_positive"] = parts.seen.weights == 1.0
+    frame["is_positive"] = frame["weight"] >= POSITIVE
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
         if path.suffix == ".csv":

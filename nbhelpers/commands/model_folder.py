@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -93,7 +94,7 @@ class Covered:
 
 
 def likes_of(log: OwnLog, users: Vocabulary, items: Vocabulary) -> Interactions:
-    """Positives of a whole log, with their times where they are known."""
+    """Positives of a whole log, with their times and weights where they are known."""
     return _interactions(log.rows[log.rows["is_positive"]], users, items)
 
 
@@ -124,7 +125,8 @@ def save_recommender(
     with new_folder(folder) as staging:
         save_model(staging, model, users=users, items=items, item_metadata=titles)
         log.rows.to_parquet(staging / HISTORY, index=False)
-        _write_json(staging / SETTINGS, settings)
+        digest = _digest(staging / HISTORY)
+        _write_json(staging / SETTINGS, {**settings, "history_sha256": digest})
         _write_json(staging / REPORT, log.report)
 
 
@@ -148,6 +150,8 @@ def load_recommender(folder: str | Path) -> TrainedRecommender:
     stored = load_model(path)
     settings, report = (_read_json(path / name) for name in (SETTINGS, REPORT))
     try:
+        if _digest(path / HISTORY) != settings.get("history_sha256"):
+            raise ValueError("it was cut or altered")
         rows = pd.read_parquet(path / HISTORY)
         seen = _interactions(rows, stored.users, stored.items, titles=stored.item_metadata)
         likes = _interactions(rows[rows["is_positive"]], stored.users, stored.items)
@@ -250,9 +254,15 @@ def _interactions(
         rows,
         users=users,
         items=items,
+        weights="weight" if "weight" in rows.columns else None,
         timestamps="timestamp" if "timestamp" in rows.columns else None,
         item_metadata=titles,
     )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from nbhelpers.evaluation.evaluate import evaluate_ranking
 from nbhelpers.evaluation.report import RankingScores
 
 METRIC = "ndcg"
-MOST_VALID, MOST_TEST = 2_000, 20_000  # users who are judged; more would narrow no interval
+MOST_VALID, MOST_TEST = 2_000, 10_000  # users who are judged; more would narrow no interval
 
 
 @dataclass(frozen=True, eq=False)

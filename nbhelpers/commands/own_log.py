@@ -23,7 +23,9 @@ class OwnLog:
     ----------
     rows : DataFrame
         ``user_id``, ``item_id``, ``is_positive`` (bool) and, where known, ``timestamp`` (int64,
-        Unix seconds): of a pair that came more than once its latest row.
+        Unix seconds) and ``weight`` (1 for the smallest in the file, and 1 more for each factor
+        of e). A pair that came more than once has the time of its first row, since it is new only
+        then, the rating of its latest, and the sum of its weights.
     catalog : DataFrame
         One row for each item: ``item_id`` and, where the file has titles, ``title``.
     rule : str
@@ -98,12 +100,19 @@ def open_log(source: Any, *, min_rating: float | None = None) -> OwnLog:
             "--min-rating)"
         )
     kept = ["user_id", "item_id", *(["timestamp"] if "timestamp" in rows.columns else [])]
+    marked = rows[kept].assign(is_positive=liked)
+    if "weight" in rows.columns:
+        marked["weight"] = _confidence(rows["weight"].to_numpy(dtype=float), liked)
+        rule += "; a positive weighs 1 + log(weight / smallest weight) where a model takes weights"
     report = read.report.to_dict()
     if n_merged:
-        note = f"{n_merged:,} rows repeat a pair: for the models the latest row of each pair counts"
+        note = (
+            f"{n_merged:,} rows repeat a pair, which counts once: from its first row on, with its "
+            "latest rating"
+        )
         report["notes"] = [*report["notes"], note]
     return OwnLog(
-        rows=rows[kept].assign(is_positive=liked),
+        rows=marked,
         catalog=_catalog(rows["item_id"], read.titles),
         rule=rule,
         min_rating=threshold,
@@ -113,7 +122,7 @@ def open_log(source: Any, *, min_rating: float | None = None) -> OwnLog:
 
 
 def _one_row_a_pair(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """The latest row of each pair, with the sum of its weights, and how many rows that merged."""
+    """One row of each pair, see ``OwnLog.rows``, and how many rows that merged."""
     pair = ["user_id", "item_id"]
     n_repeated = int(frame.duplicated(pair).sum())
     if not n_repeated:
@@ -122,6 +131,7 @@ def _one_row_a_pair(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
         frame = frame.assign(weight=frame.groupby(pair)["weight"].transform("sum"))
     if "timestamp" in frame.columns:
         frame = frame.sort_values("timestamp", kind="stable")
+        frame = frame.assign(timestamp=frame.groupby(pair)["timestamp"].transform("min"))
     return frame.drop_duplicates(pair, keep="last").reset_index(drop=True), n_repeated
 
 
@@ -152,6 +162,15 @@ def _positives(
         f"{len(rows):,} rows); every row counts as seen"
     )
     return liked, rule, threshold
+
+
+def _confidence(weight: NDArray[np.float64], liked: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """1 for the smallest weight of a positive, and what is no positive; more for larger ones."""
+    if not liked.any():
+        return np.ones_like(weight)
+    grown: NDArray[np.float64] = np.ones_like(weight)
+    grown[liked] += np.log(weight[liked] / weight[liked].min())
+    return grown
 
 
 def _threshold(rating: NDArray[np.float64]) -> float:

@@ -126,7 +126,8 @@ def read_file(path: str, **chosen: str | None) -> Any:
     ----------
     path : str
     **chosen : str or None
-        By role of a column or name of a policy; a column of digits is a number from 1.
+        By role of a column or name of a policy. A dash leaves a column out; digits are its
+        number, unless a column is called so.
 
     Returns
     -------
@@ -183,10 +184,8 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _column(text: str) -> str | int | bool:
-    if text == "-":
-        return False
-    return int(text) if text.isdecimal() else text
+def _column(text: str) -> str | bool:
+    return False if text == "-" else text
 
 
 def _numbers(text: str) -> tuple[float, ...]:

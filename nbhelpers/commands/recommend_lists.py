@@ -68,13 +68,15 @@ class UserList:
 
     def __str__(self) -> str:
         lines = [*self.notes, self.items.to_string(index=False)]
+        column = "title" if "title" in self.items.columns else "item_id"
+        names = dict(zip(self.items["item_id"], self.items[column], strict=True))
         for item_id, because in self.reasons.items():
             named = because["title" if "title" in because.columns else "item_id"]
             parts = (
                 f"{name} ({part:+.3f})"
                 for name, part in zip(named, because["contribution"], strict=True)
             )
-            lines.append(f"{item_id} because of {', '.join(parts)}")
+            lines.append(f"{names[item_id]}: because of {', '.join(parts)}")
         return "\n".join(lines)
 
 
@@ -104,6 +106,21 @@ def recommend(
         If ``k`` is below 1.
     ModelFileError
         If the folder cannot be read.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from nbhelpers.commands.train_model import train
+    >>> from nbhelpers.data.datasets.synthetic import make_ratings
+    >>> ratings = make_ratings(80, 40, 1500, rng=0).ratings
+    >>> with TemporaryDirectory() as folder:
+    ...     trained = train(ratings, Path(folder, "mine"), model="EASE", n_trials=1, quiet=True)
+    >>> recommend(trained, 7, k=3).items.shape
+    (3, 3)
+    >>> print(recommend(trained, "nobody", k=1))
+    user nobody is not in the file: this is the popular list
+     rank  item_id  score
+        1        4   35.0
     """
     trained, k = as_recommender(source), checked_k(k)
     known = known_id(trained.users, user_id)
@@ -153,6 +170,18 @@ def recommend_all(
         If ``k`` is below 1, or ``out`` does not end in .parquet.
     OSError
         If ``out`` cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from nbhelpers.commands.train_model import train
+    >>> from nbhelpers.data.datasets.synthetic import make_ratings
+    >>> ratings = make_ratings(80, 40, 1500, rng=0).ratings
+    >>> with TemporaryDirectory() as folder:
+    ...     trained = train(ratings, Path(folder, "mine"), model="EASE", n_trials=1, quiet=True)
+    ...     lists = pd.read_parquet(recommend_all(trained, Path(folder, "l.parquet"), quiet=True))
+    >>> lists.columns.tolist(), lists["user_id"].nunique()
+    (['user_id', 'rank', 'item_id', 'score', 'made_by'], 80)
     """
     trained, k, path = as_recommender(source), checked_k(k), Path(out)
     if path.suffix != ".parquet":

@@ -64,6 +64,17 @@ def similar(source: str | Path | TrainedRecommender, item_id: Any, *, k: int = 1
     ------
     ValueError
         If the item is unknown or nobody likes it, or ``k`` is below 1.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from nbhelpers.commands.train_model import train
+    >>> from nbhelpers.data.datasets.synthetic import make_ratings
+    >>> ratings = make_ratings(80, 40, 1500, rng=0).ratings
+    >>> with TemporaryDirectory() as folder:
+    ...     trained = train(ratings, Path(folder, "mine"), model="EASE", n_trials=1, quiet=True)
+    >>> similar(trained, 9, k=2).how
+    'what EASE would list for somebody who has this item alone'
     """
     trained, k = as_recommender(source), checked_k(k)
     (known,) = known_ids(trained.items, [item_id], name="item")

@@ -31,6 +31,10 @@ _BLIND = {
 }
 
 
+class TooSmallError(ValueError):
+    """A log of which no rows can be held out."""
+
+
 @dataclass(frozen=True, eq=False)
 class ChosenSplit:
     """Training, validation and test rows, and the reasons for them.
@@ -88,8 +92,10 @@ def choose_split(log: OwnLog, *, split: SplitName = "auto", seed: int = 0) -> Ch
 
     Raises
     ------
+    TooSmallError
+        If no split is possible.
     ValueError
-        If the log has no times and the split needs them, or is too small for the split.
+        If the log has no times and the named split needs them, or is too small for it.
 
     Examples
     --------
@@ -115,7 +121,7 @@ def choose_split(log: OwnLog, *, split: SplitName = "auto", seed: int = 0) -> Ch
         reasons.append(
             f"{_SPLITS[name][2]} would test only {made.n_test_users:,} users with a history"
         )
-    raise ValueError(f"the file is too small to hold rows out: {'; '.join(reasons)}")
+    raise TooSmallError(f"the file is too small to hold rows out: {'; '.join(reasons)}")
 
 
 def _wanted_users(name: str, log: OwnLog) -> float:
@@ -140,9 +146,10 @@ def _check(log: OwnLog, split: str) -> None:
 
 
 def _graded(log: OwnLog) -> pd.DataFrame:
-    """Rows with a rating that says positive or not, and nothing else."""
+    """Rows with a rating that says positive or not: the weight of a positive, or 1/2."""
     liked = log.rows["is_positive"]
-    return log.rows.drop(columns="is_positive").assign(rating=np.where(liked, POSITIVE, SEEN_ONLY))
+    weight = log.rows["weight"] if "weight" in log.rows.columns else POSITIVE
+    return log.rows.drop(columns="is_positive").assign(rating=np.where(liked, weight, SEEN_ONLY))
 
 
 def _made(
@@ -175,7 +182,7 @@ def _one_of_each(frame: pd.DataFrame, seed: int) -> list[pd.DataFrame]:
     """The last positive of an order that is drawn; what is no positive comes before all."""
     ordered = frame.sort_values(["user_id", "item_id"])  # so that the order of the rows is none
     draw = np.random.default_rng(seed).permutation(len(ordered))
-    drawn = ordered.assign(timestamp=np.where(ordered["rating"] == POSITIVE, draw, -1))
+    drawn = ordered.assign(timestamp=np.where(ordered["rating"] >= POSITIVE, draw, -1))
     parts = last_like_out(drawn, least=POSITIVE, n_parts=3, rng=seed)
     return [frame.loc[part.index] for part in parts]
 

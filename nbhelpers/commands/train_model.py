@@ -23,7 +23,7 @@ from nbhelpers.commands.model_folder import (
 )
 from nbhelpers.commands.own_log import OwnLog, open_log
 from nbhelpers.commands.progress import Progress
-from nbhelpers.commands.split_choice import SplitName
+from nbhelpers.commands.split_choice import SplitName, TooSmallError
 from nbhelpers.data.vocabulary import Vocabulary
 
 
@@ -46,6 +46,7 @@ def train(
 
     Settings come from a comparison: an earlier one, or one that is made now, of the named model
     alone or of all models. The model is then fitted on every positive, the test rows included.
+    Of a log too small to hold rows out, popularity or the named model is fitted untested.
 
     Parameters
     ----------
@@ -90,17 +91,16 @@ def train(
     if titles is not None:
         log = replace(log, catalog=with_titles(log.catalog, titles))
     if comparison is None:
-        names = None if model is None else [model]
-        found: Mapping[str, Any] = compare(
+        found = _compared(
             log,
-            models=names,
+            model,
             n_trials=n_trials,
             split=split,
             memory_gb=memory_gb,
             minutes=minutes,
             seed=seed,
-            quiet=quiet,
-        ).to_dict()
+            progress=progress,
+        )
     else:
         found = _comparison_of(comparison, log)
     name = model or str(found["choice"])
@@ -128,6 +128,25 @@ def train(
     save_recommender(out, fitted, log, settings=settings)
     progress.say(f"written to {out}")
     return load_recommender(out)
+
+
+def _compared(
+    log: OwnLog, model: str | None, *, progress: Progress, **settings: Any
+) -> Mapping[str, Any]:
+    """A comparison that is made now; of a tiny log the settings that would be tried first."""
+    names = None if model is None else [model]
+    try:
+        return compare(log, models=names, quiet=progress.quiet, **settings).to_dict()
+    except TooSmallError as error:
+        (contender,) = contenders_of(names or ["popularity"], is_timed=log.is_timed)
+        progress.say(f"{error}: {contender.name} is taken untested, as it is set before any search")
+        return {
+            "choice": contender.name,
+            "reason": f"{error}: nothing was tested",
+            "settings": {contender.name: dict(contender.trials[0])},
+            "split": None,
+            "rule": log.rule,
+        }
 
 
 def _comparison_of(source: str | Path | Mapping[str, Any], log: OwnLog) -> Mapping[str, Any]:

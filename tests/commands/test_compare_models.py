@@ -44,6 +44,8 @@ def test_text_says_split_rule_table_health_and_choice(found):
     for part in ("split: ", "it cannot see: ", "positives: ", "NDCG@10", "0 items already had"):
         assert part in text
     assert f"the honest choice: {found.choice}, since" in text
+    n_users = found.split["n_test_users"]
+    assert f"only {n_users} users could be tested: most differences stay undecided" in text
 
 
 def test_comparison_is_written_as_json_and_csv(found, tmp_path):

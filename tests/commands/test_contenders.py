@@ -91,13 +91,14 @@ def test_costs_are_carried_on_from_a_sample(monkeypatch):
     clock = SimpleNamespace(perf_counter=lambda: next(ticks))
     monkeypatch.setattr("nbhelpers.commands.cost_forecast.time", clock)
     rows = Interactions(np.repeat(np.arange(40), 2), [0, 1] * 40)
-    costs = forecast_costs([BY_NAME["popularity"]], rows, n_trials=6, n_judged=40)
-    # 10 of 40 users are timed, a second for fit and lists each; one setting, then the last fit.
-    assert costs.loc["popularity", "seconds"] == 2 * (4 + 4)
+    costs = forecast_costs([BY_NAME["popularity"]], rows, n_trials=6, n_valid=40, n_test=80)
+    # Of 40 users 10 are timed: a second for the fit, and one for their lists. All 40 take 4 s, and
+    # so do their lists; one setting is tried, the last fit follows, and 80 users are tested.
+    assert costs.loc["popularity", "seconds"] == 4 + 4 + 4 + 8
 
 
 def test_what_does_not_fit_is_named_with_its_reason():
-    costs = forecast_costs([BY_NAME["EASE"]], blocks(), n_trials=1, n_judged=24)
+    costs = forecast_costs([BY_NAME["EASE"]], blocks(), n_trials=1, n_valid=24, n_test=24)
     assert what_does_not_fit(costs, memory_gb=None, minutes=10) == {}
     assert "GB may be used" in what_does_not_fit(costs, memory_gb=1e-9, minutes=10)["EASE"]
     assert "are allowed" in what_does_not_fit(costs, memory_gb=1, minutes=1e-9)["EASE"]

@@ -42,22 +42,29 @@ def test_rows_without_ratings_are_all_positives():
         open_log(pd.DataFrame({"user_id": [1, 2], "item_id": [3, 4]}), min_rating=4)
 
 
-def test_the_latest_row_of_a_pair_decides_and_no_pair_is_lost():
+def test_a_pair_is_new_with_its_first_row_and_rated_by_its_latest():
     frame = pd.DataFrame(
         {
             "user_id": [1, 1, 2],
             "item_id": [5, 5, 5],
             "rating": [5.0, 1.0, 5.0],
-            "timestamp": [2_000_000_000, 1_900_000_000, 1_900_000_000],
+            "timestamp": [2_000_000_000, 1_900_000_000, 1_950_000_000],
         }
     )
     log = open_log(frame)
-    assert log.rows.sort_values("user_id")[["user_id", "item_id"]].to_numpy().tolist() == [
-        [1, 5],
-        [2, 5],
-    ]
-    assert log.rows["is_positive"].all(), "the later row of user 1 has five stars"
+    rows = log.rows.sort_values("user_id")
+    assert rows["user_id"].tolist() == [1, 2]
+    assert rows["timestamp"].tolist() == [1_900_000_000, 1_950_000_000]
+    assert rows["is_positive"].all(), "the later row of user 1 has five stars"
     assert any("1 rows repeat a pair" in note for note in log.report["notes"])
+
+
+def test_weights_of_repeated_rows_are_summed_and_grow_by_their_logarithm():
+    e = float(np.e)
+    frame = pd.DataFrame({"user_id": [1, 1, 2], "item_id": [5, 5, 5], "plays": [e, e, 2.0]})
+    log = open_log(read_ratings(frame, weight="plays"))
+    assert log.rows.sort_values("user_id")["weight"].tolist() == [2.0, 1.0]
+    assert "1 + log(weight / smallest weight)" in log.rule
 
 
 def test_nothing_liked_is_refused():

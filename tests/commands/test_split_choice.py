@@ -29,6 +29,21 @@ def test_one_date_for_everybody_where_enough_users_can_be_tested():
     assert "came after the date have no history: 0 of them" in split.cannot_see
 
 
+def test_what_was_had_before_the_date_is_not_asked_for_after_it():
+    shop = busy_shop()
+    last = shop["timestamp"].max() + DAY
+    again = shop.groupby("user_id").head(1).assign(timestamp=last)  # the first item, once more
+    split = choose_split(open_log(pd.concat([shop, again])), split="time")
+    test = split.parts.test.to_frame()
+    assert not len(test.merge(again, on=["user_id", "item_id"]))
+
+
+def test_weights_of_positives_reach_the_parts():
+    shop = busy_shop().assign(weight=lambda rows: 1.0 + rows["item_id"] % 2)
+    split = choose_split(open_log(shop), split="last")
+    assert np.unique(split.parts.train.weights) == pytest.approx([1, 1 + np.log(2)])
+
+
 def test_last_positive_of_each_where_a_date_would_leave_too_few(ratings):
     split = choose_split(open_log(ratings))
     assert split.name == "last"

@@ -117,6 +117,15 @@ def test_a_missing_file_is_named(ease, tmp_path, name):
         load_recommender(folder)
 
 
+def test_a_history_that_was_altered_is_refused(ease, tmp_path):
+    folder = tmp_path / "mine"
+    shutil.copytree(ease, folder)
+    rows = pd.read_parquet(folder / "history.parquet")
+    rows.iloc[1:].to_parquet(folder / "history.parquet", index=False)
+    with pytest.raises(ModelFileError, match="cut or altered"):
+        load_recommender(folder)
+
+
 def test_untrained_rows_of_a_model_that_does_not_say_so_are_not_served():
     likes = Interactions([0, 1], [0, 1], n_users=3, n_items=4)
     covered = Covered(MatrixFactorization(3, 4, 2), likes)
