@@ -26,8 +26,8 @@ def plot_ladder(
     Parameters
     ----------
     panels : mapping from title to {method: {rung: (score, (low, high))}}
-        At most five methods, the last one a baseline, drawn dashed; all with the same rungs, which
-        stand at equal distances.
+        At most five methods, the last one a baseline with all rungs, drawn dashed. The others have
+        the same rungs or the first of them; rungs stand at equal distances.
     xlabel, ylabel : str
 
     Returns

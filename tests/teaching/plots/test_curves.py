@@ -48,6 +48,15 @@ def test_the_last_method_of_a_ladder_is_the_dashed_baseline():
     assert looks["EASE"][1] == "-"
 
 
+def test_a_method_with_the_first_rung_alone_is_a_point_on_a_ladder():
+    methods = {"form": {0: (0.2, (0.1, 0.3))}, **LADDER}
+    ax = plot_ladder({"only": methods}, xlabel="likes", ylabel="recall")
+    drawn = {line.get_label(): line for line in ax.lines}
+    assert list(drawn["form"].get_ydata()) == [0.2]
+    assert abs(drawn["form"].get_xdata()[0]) < 0.2
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "5"]
+
+
 def test_bands_go_from_the_lowest_to_the_highest_run_around_the_mean():
     runs = np.array([[1.0, 2.0, 6.0], [3.0, 2.0, 0.0]])
     ax = plot_bands({"some": runs}, xlabel="round", title="finding")
