@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +17,8 @@ from nbhelpers.models.baselines import Popularity
 from nbhelpers.serving.fold_in import NEW_USER
 from nbhelpers.serving.recommend import recommend as recommend_ids
 
+_WHOLE_NUMBER = re.compile(r"0|-?[1-9]\d*", re.ASCII)
+
 
 def known_id(vocabulary: Vocabulary, typed: Any) -> Any:
     """The id that was typed, of the vocabulary's type; None if it has no such id.
@@ -24,16 +27,15 @@ def known_id(vocabulary: Vocabulary, typed: Any) -> Any:
     --------
     >>> known_id(Vocabulary([7, 9]), "7"), known_id(Vocabulary([7, 9]), "x")
     (7, None)
-    >>> known_id(Vocabulary(["07", "9"]), "7") is None
-    True
+    >>> known_id(Vocabulary(["07", "9"]), "7"), known_id(Vocabulary([7, 9]), "07")
+    (None, None)
     """
-    if is_text(vocabulary.ids):
-        wanted: Any = str(typed)
-    else:
-        try:
-            wanted = int(typed)
-        except ValueError:
+    text = str(typed)
+    wanted: Any = text
+    if not is_text(vocabulary.ids):
+        if not _WHOLE_NUMBER.fullmatch(text):  # 007 and 7.5 are no ids where 7 is one
             return None
+        wanted = int(text)
     return wanted if wanted in vocabulary else None
 
 

@@ -76,7 +76,8 @@ class UserList:
                 f"{name} ({part:+.3f})"
                 for name, part in zip(named, because["contribution"], strict=True)
             )
-            lines.append(f"{names[item_id]}: because of {', '.join(parts)}")
+            reasons = ", ".join(parts) or "nothing in particular"
+            lines.append(f"{names[item_id]}: because of {reasons}")
         return "\n".join(lines)
 
 
