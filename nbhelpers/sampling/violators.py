@@ -115,7 +115,7 @@ def _edges(n_tries: int) -> list[int]:
     return edges
 
 
-def rank_weights(tries: Tensor, *, n_items: int) -> Tensor:
+def rank_weights(tries: Tensor, *, n_items: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """WARP's weight of a positive whose first violator came at a try: 1 + 1/2 + ... + 1/rank.
 
     Parameters
@@ -124,10 +124,12 @@ def rank_weights(tries: Tensor, *, n_items: int) -> Tensor:
         0 for a positive without a violator: its weight is 1, and its hinge 0.
     n_items : int
         Size of the catalog, at least 2. N tries suggest the rank ``(n_items - 1) // N``.
+    dtype : torch.dtype
+        Of the weights. They are computed in float64.
 
     Returns
     -------
-    Tensor of float32, shape (batch,)
+    Tensor of ``dtype``, shape (batch,)
 
     Raises
     ------
@@ -142,8 +144,8 @@ def rank_weights(tries: Tensor, *, n_items: int) -> Tensor:
     if n_items < 2:
         raise ValueError(f"n_items must be at least 2, got {n_items}")
     ranks = torch.where(tries > 0, (n_items - 1) // tries.clamp(min=1), 1)
-    weights = torch.digamma(ranks.double() + 1) + np.euler_gamma  # 1 + 1/2 + ... + 1/rank
-    return weights.float()
+    # digamma(rank + 1) plus Euler's constant is 1 + 1/2 + ... + 1/rank: no sum over the catalog
+    return (torch.digamma(ranks.double() + 1) + np.euler_gamma).to(dtype)
 
 
 class ViolatorBatches:

@@ -24,6 +24,14 @@ EXPECTED = (
     r"Checkpoint directory .* not empty",
     r"The '\w+' does not have many workers",
 )
+# For a Trainer on a page: on the CPU, and with nothing that moves or is printed
+QUIET: dict[str, Any] = {
+    "accelerator": "cpu",
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "num_sanity_val_steps": 0,
+    "log_every_n_steps": 0,
+}
 
 
 class RetrievalData(pl.LightningDataModule):

@@ -8,11 +8,11 @@ counts as two equal rows.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nbhelpers.sampling.violators import rank_weights
 from nbhelpers.training.weighted_losses import weighted_mean
 
 
@@ -224,14 +224,11 @@ def warp_loss(
     https://www.ijcai.org/Abstract/11/460. The paper draws up to ``n_items - 1`` negatives, here
     the search ends with those given: low ranks go unseen. It also bounds the norm of the vectors.
     """
-    if n_items < 2:
-        raise ValueError(f"n_items must be at least 2, got {n_items}")
     lacks = (margin - _leads(positive_scores, negative_scores)).relu()  # (batch, n_negatives)
     first = (lacks > 0).int().argmax(dim=1)  # (batch,): 0 where there is none, and lacks are 0
-    ranks = (n_items - 1) // torch.arange(1, lacks.shape[1] + 1)  # (n_negatives,), by tries
-    # L(rank) is digamma(rank + 1) plus Euler's constant: no sum over the catalog
-    costs = torch.digamma(ranks.double() + 1) + np.euler_gamma  # (n_negatives,)
-    costs = costs.to(lacks.dtype).to(lacks.device)[first]  # (batch,)
+    tries = torch.arange(1, lacks.shape[1] + 1)  # (n_negatives,)
+    costs = rank_weights(tries, n_items=n_items, dtype=lacks.dtype)  # (n_negatives,)
+    costs = costs.to(lacks.device)[first]  # (batch,)
     return weighted_mean(costs * lacks.gather(1, first.unsqueeze(1)).squeeze(1), weights)
 
 

@@ -95,6 +95,11 @@ def test_without_a_violator_the_weight_is_that_of_the_first_rank():
     torch.testing.assert_close(weights, torch.tensor([1.0, 1.5]))
 
 
+def test_weights_of_float64_are_not_rounded_to_float32():
+    weights = rank_weights(torch.tensor([1]), n_items=4, dtype=torch.float64)
+    torch.testing.assert_close(weights, torch.tensor([1 + 1 / 2 + 1 / 3], dtype=torch.float64))
+
+
 def test_a_catalog_of_one_is_refused():
     with pytest.raises(ValueError, match="n_items must be at least 2, got 1"):
         rank_weights(torch.tensor([1]), n_items=1)

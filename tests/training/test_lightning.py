@@ -16,6 +16,7 @@ from nbhelpers.sampling.negatives import ExactNegatives
 from nbhelpers.training.fit import seed_everything
 from nbhelpers.training.lightning import InBatchModule, PairModule
 from nbhelpers.training.lightning_trainer import (
+    QUIET,
     RetrievalData,
     quiet_lightning,
     quiet_trainer,
@@ -154,6 +155,12 @@ def test_negatives_are_redrawn_in_each_epoch():
     batches = ResumableBatches(pair_batches())
     first, second = ([batch[2].tolist() for batch in batches] for _ in range(2))
     assert first != second
+
+
+def test_quiet_settings_leave_a_trainer_that_shows_nothing():
+    quiet = pl.Trainer(max_epochs=1, logger=False, enable_checkpointing=False, **QUIET)
+    assert quiet.progress_bar_callback is None
+    assert not any(isinstance(one, pl.callbacks.ModelSummary) for one in quiet.callbacks)
 
 
 def test_patience_ends_the_run_and_the_best_epoch_comes_back(tmp_path):

@@ -54,7 +54,7 @@ def plot_differences(
     >>> table = pd.DataFrame([row], index=["A - B"])
     >>> ax = plot_differences({"one date": table}, xlabel="gain", title="A leads", ax=ax)
     >>> ax.get_yticklabels()[0].get_text().split()
-    ['A', '-', 'B']
+    ['A', 'minus', 'B']
     >>> plt.close(figure)
     """
     if not 1 <= len(tables) <= len(STYLES):
@@ -80,8 +80,9 @@ def plot_differences(
             label=literal(name),
         )
     ax.axvline(0, color=GREY, linestyle="--")
-    ax.set_yticks(rows, [literal(pair).replace(" - ", "\n- ") for pair in first.index])
+    ax.set_yticks(rows, [literal(pair).replace(" - ", "\nminus ") for pair in first.index])
     ax.invert_yaxis()
+    ax.locator_params(axis="x", nbins=6)
     ax.set(xlabel=literal(xlabel), title=literal(title))
     figure_of(ax).legend(loc="outside lower center", ncols=2)
     return ax

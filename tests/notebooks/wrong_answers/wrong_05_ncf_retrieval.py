@@ -17,23 +17,31 @@ def ndcg_without_cut(ranks, k):
     return gain / sum(1 / log2(1 + place) for place in range(1, min(len(ranks), k) + 1))
 
 
-def share_of_the_mean_person(n_positives, n_items):
-    return sum(n_positives) / len(n_positives) / n_items
+def list_length_without_the_hidden_film(k, n_drawn, n_unseen):
+    return k / n_drawn * n_unseen
 
 
-def share_by_mean_of_squares(n_positives, n_items):
-    return sum((count / n_items) ** 2 for count in n_positives) / len(n_positives)
+def list_length_of_the_sample(k, n_drawn, n_unseen):
+    return k
+
+
+def list_length_per_drawn_film(k, n_drawn, n_unseen):
+    return n_unseen / (n_drawn + 1)
 
 
 def context():
     """The order that the notebook draws."""
     order = ["sigmoid before the loss", "negatives drawn once", "validates on training films"]
-    return {"truth": dict(zip("ABC", order, strict=True)), "log2": log2}
+    return {"truth": dict(zip("ABC", order, strict=True))}
 
 
 WRONG = {
     "my_ndcg": [ndcg_without_ideal, ndcg_with_ideal_beyond_k, ndcg_without_cut],
-    "my_share": [share_of_the_mean_person, share_by_mean_of_squares],
+    "my_list_length": [
+        list_length_without_the_hidden_film,
+        list_length_of_the_sample,
+        list_length_per_drawn_film,
+    ],
     "my_diagnosis": [
         {
             "A": "negatives drawn once",

@@ -32,7 +32,7 @@ def test_each_table_has_its_points_with_both_ends_of_the_interval(ax):
 
 def test_pairs_read_from_top_to_bottom_and_stand_on_two_lines(ax):
     plot_differences({"one": table(0.1, 0.2)}, xlabel="gain", title="t", ax=ax)
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["A\n- B", "C\n- A"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["A\nminus B", "C\nminus A"]
     low, high = ax.get_ylim()
     assert low > high
 
