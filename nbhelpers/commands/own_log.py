@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nbhelpers.data.ratings_file.read import RatingsLog, read_ratings
+from nbhelpers.data.ratings_file.read import RatingsLog, describe_counts, read_ratings
 from nbhelpers.data.vocabulary import Vocabulary
 
 LIKE_SHARE = 0.75  # of the way from the lowest to the highest rating: 4 of 1 to 5, 8 of 1 to 10
@@ -58,6 +58,9 @@ class OwnLog:
         """Whether it is known when each row was made."""
         return "timestamp" in self.rows.columns
 
+    def __repr__(self) -> str:
+        return f"OwnLog({describe_counts(self.rows)}; {self.rule})"
+
 
 def open_log(source: Any, *, min_rating: float | None = None) -> OwnLog:
     """A log from a file, from what ``read_ratings`` returned, or as it is.
@@ -98,17 +101,18 @@ def open_log(source: Any, *, min_rating: float | None = None) -> OwnLog:
             "--min-rating)"
         )
     kept = ["user_id", "item_id", *(["timestamp"] if "timestamp" in rows.columns else [])]
-    report = read.report.to_dict()
+    report, text = read.report.to_dict(), str(read.report)
     if n_merged:
         note = f"{n_merged:,} rows repeat a pair: for the models the latest row of each pair counts"
         report["notes"] = [*report["notes"], note]
+        text = f"{text}\nnote            {note}"
     return OwnLog(
         rows=rows[kept].assign(is_positive=liked),
         catalog=_catalog(rows["item_id"], read.titles),
         rule=rule,
         min_rating=threshold,
         report=report,
-        report_text=str(read.report),
+        report_text=text,
     )
 
 
