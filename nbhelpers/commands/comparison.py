@@ -103,6 +103,8 @@ class Comparison:
         ]
         return "\n".join(lines)
 
+    __repr__ = __str__  # what a notebook shows
+
 
 def result_table(entries: Mapping[str, Entry], *, seed: int) -> pd.DataFrame:
     """Means, intervals, and tests against the best, of models on one test.

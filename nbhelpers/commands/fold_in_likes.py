@@ -41,6 +41,8 @@ class FoldedList:
     def __str__(self) -> str:
         return str(self.items.to_string(index=False))
 
+    __repr__ = __str__  # what a notebook shows
+
 
 def fold_in(
     source: str | Path | TrainedRecommender, likes: Sequence[Any], *, k: int = 10

@@ -75,6 +75,8 @@ class GradedLists:
             ]
         )
 
+    __repr__ = __str__  # what a notebook shows
+
 
 def evaluate(
     source: Any,

@@ -66,6 +66,8 @@ class Inspection:
             ]
         )
 
+    __repr__ = __str__  # what a notebook shows
+
 
 def inspect(source: Any, *, min_rating: float | None = None, seed: int = 0) -> Inspection:
     """Look at a file before anything is built on it.

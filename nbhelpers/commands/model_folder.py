@@ -69,6 +69,12 @@ class TrainedRecommender:
         """What the model is called in comparisons."""
         return str(self.settings["model"])
 
+    def __repr__(self) -> str:
+        return (
+            f"TrainedRecommender({self.name}: {len(self.users):,} users, {len(self.items):,} "
+            f"items, {len(self.likes):,} positives)"
+        )
+
 
 class Covered:
     """A model and whom it may serve: users with a positive, and items that somebody has.

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nbhelpers.data.ratings_file.read import RatingsLog, read_ratings
+from nbhelpers.data.ratings_file.read import RatingsLog, describe_counts, read_ratings
 from nbhelpers.data.vocabulary import Vocabulary
 
 LIKE_SHARE = 0.75  # of the way from the lowest to the highest rating: 4 of 1 to 5, 8 of 1 to 10
@@ -60,6 +60,9 @@ class OwnLog:
         """Whether it is known when each row was made."""
         return "timestamp" in self.rows.columns
 
+    def __repr__(self) -> str:
+        return f"OwnLog({describe_counts(self.rows)}; {self.rule})"
+
 
 def open_log(source: Any, *, min_rating: float | None = None) -> OwnLog:
     """A log from a file, from what ``read_ratings`` returned, or as it is.
@@ -104,20 +107,21 @@ def open_log(source: Any, *, min_rating: float | None = None) -> OwnLog:
     if "weight" in rows.columns:
         marked["weight"] = _confidence(rows["weight"].to_numpy(dtype=float), liked)
         rule += "; a positive weighs 1 + log(weight / smallest weight) where a model takes weights"
-    report = read.report.to_dict()
+    report, text = read.report.to_dict(), str(read.report)
     if n_merged:
         note = (
             f"{n_merged:,} rows repeat a pair, which counts once: from its first row on, with its "
             "latest rating"
         )
         report["notes"] = [*report["notes"], note]
+        text = f"{text}\nnote            {note}"
     return OwnLog(
         rows=marked,
         catalog=_catalog(rows["item_id"], read.titles),
         rule=rule,
         min_rating=threshold,
         report=report,
-        report_text=str(read.report),
+        report_text=text,
     )
 
 

@@ -80,6 +80,8 @@ class UserList:
             lines.append(f"{names[item_id]}: because of {reasons}")
         return "\n".join(lines)
 
+    __repr__ = __str__  # what a notebook shows
+
 
 def recommend(
     source: str | Path | TrainedRecommender, user_id: Any, *, k: int = 10, explain: bool = False

@@ -44,6 +44,8 @@ class SimilarItems:
     def __str__(self) -> str:
         return f"{self.how}\n{self.items.to_string(index=False)}"
 
+    __repr__ = __str__  # what a notebook shows
+
 
 def similar(source: str | Path | TrainedRecommender, item_id: Any, *, k: int = 10) -> SimilarItems:
     """Items that the model places near an item.

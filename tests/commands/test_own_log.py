@@ -57,6 +57,7 @@ def test_a_pair_is_new_with_its_first_row_and_rated_by_its_latest():
     assert rows["timestamp"].tolist() == [1_900_000_000, 1_950_000_000]
     assert rows["is_positive"].all(), "the later row of user 1 has five stars"
     assert any("1 rows repeat a pair" in note for note in log.report["notes"])
+    assert "note            1 rows repeat a pair" in log.report_text
 
 
 def test_weights_of_repeated_rows_are_summed_and_grow_by_their_logarithm():
@@ -85,3 +86,10 @@ def test_a_log_that_is_open_stays_as_it_is():
     assert not log.is_timed
     assert (log.n_users, log.n_positives) == (2, 2)
     assert np.array_equal(log.catalog["item_id"], [3, 4])
+
+
+def test_a_notebook_shows_counts_and_no_frames():
+    frame = pd.DataFrame({"user_id": [1, 1, 2], "item_id": [5, 5, 5]})
+    assert repr(read_ratings(frame)) == "RatingsLog(3 interactions by 2 users of 1 item)"
+    log = open_log(frame)
+    assert repr(log).startswith("OwnLog(2 interactions by 2 users of 1 item; every row")

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from nbhelpers.commands.model_folder import Covered, load_recommender, new_folder
+from nbhelpers.commands.recommend_lists import recommend
 from nbhelpers.commands.train_model import train
 from nbhelpers.core.sealed_folder import ModelFileError
 from nbhelpers.data.interactions import Interactions
@@ -24,6 +25,14 @@ def test_folder_holds_model_ids_titles_history_settings_and_report(ease):
     assert trained.settings["rule"].startswith("a rating of 4 or more")
     assert trained.report["n_rows"] == 1503
     assert trained.settings["comparison"]["settings"]["EASE"] == trained.settings["settings"]
+
+
+def test_a_notebook_shows_the_model_in_one_line_and_a_list_as_text(ease, titled):
+    trained = load_recommender(ease)
+    n_likes = int((titled["rating"] >= 4).sum())
+    assert repr(trained) == (f"TrainedRecommender(EASE: 81 users, 40 items, {n_likes} positives)")
+    found = recommend(trained, 1, k=2)
+    assert repr(found) == str(found)
 
 
 def test_history_has_every_pair_of_the_file_and_likes_the_positives(ease, titled):

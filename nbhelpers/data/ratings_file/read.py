@@ -53,6 +53,9 @@ class RatingsLog:
     report: ReadReport
     rejected: pd.DataFrame
 
+    def __repr__(self) -> str:
+        return f"RatingsLog({describe_counts(self.frame)})"
+
 
 def read_ratings(
     source: Source,
