@@ -18,7 +18,7 @@ from nbhelpers.core.coverage import require_same_items, trained_rows
 from nbhelpers.core.recommender import HasVectors, Recommender, scores_of
 from nbhelpers.core.topk import top_k
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.serving.explain import explain
+from nbhelpers.serving.explain import parts_of_scores
 from nbhelpers.serving.fold_in import fold_in_users, interactions_of_new_user
 from nbhelpers.serving.similar import neighbor_lists
 
@@ -180,14 +180,10 @@ class Service:
         dialed = turned(scores, self._counts, strength)
         ranked = scores if strength == 0 else dialed
         items = self._best(ranked[0], without=[*liked, *seen], allowed=self._served[name], k=k)
+        reasons = self._because(name, items, one)
         cards = [
-            {
-                **self._card(item),
-                "rank": rank,
-                "score": float(scores[0, item]),
-                "because": self._because(name, item, liked),
-            }
-            for rank, item in enumerate(items, start=1)
+            {**self._card(item), "rank": rank, "score": float(scores[0, item]), "because": because}
+            for rank, (item, because) in enumerate(zip(items, reasons, strict=True), start=1)
         ]
         return {"basis": "likes", "model": name, "items": cards}
 
@@ -271,19 +267,20 @@ class Service:
         _, columns = top_k(scores.double().masked_fill(~listed, -torch.inf).unsqueeze(0), k)
         return [item for item in columns[0].tolist() if item >= 0]
 
-    def _because(self, name: str, item: int, liked: list[int]) -> list[str]:
-        try:
-            why = explain(
-                self.models[name],
-                self.catalog.items.decode([item])[0],
-                positives=self.catalog.items.decode(liked),
-                items=self.catalog.items,
-            )
-        except ValueError:  # a model that cannot take its scores apart
+    def _because(self, name: str, items: list[int], own: Interactions) -> list[list[str]]:
+        """Titles of the likes that speak most for each item; none if the model cannot say."""
+        if not items:
             return []
-        reasons = why.contributions[why.contributions["contribution"] > 0].head(REASONS)
-        rows = self.catalog.items.encode_known(reasons["item_id"])
-        return [self.catalog.facts[row].title for row in rows.tolist()]
+        try:
+            parts = parts_of_scores(self.models[name], items, own).parts  # (n_items, n_likes)
+        except ValueError:  # a model that cannot take its scores apart
+            return [[] for _ in items]
+        most, columns = top_k(parts, REASONS)
+        liked = own.indices[columns.numpy()]  # (n_items, at most REASONS)
+        return [
+            [self.catalog.facts[item].title for item in row[known].tolist()]
+            for row, known in zip(liked, (most > 0).numpy(), strict=True)
+        ]
 
     def served(self, name: str) -> Tensor:
         """Which items a model was trained on and may list: bool, shape (n_items,)."""
