@@ -18,13 +18,27 @@ from nbhelpers.core.coverage import require_same_items, trained_rows
 from nbhelpers.core.recommender import HasVectors, Recommender, scores_of
 from nbhelpers.core.topk import top_k
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.serving.explain import explain
+from nbhelpers.serving.explain import parts_of_scores
 from nbhelpers.serving.fold_in import fold_in_users, interactions_of_new_user
 from nbhelpers.serving.similar import neighbor_lists
 
 LONGEST_LIST, MOST_LIKES = 50, 500
 LEAST_SUPPORT = 5  # an item with fewer positives is nobody's neighbor
 REASONS = 2  # likes named as the reason for an item
+HAD = {  # what people say of something that they had and do not want again
+    "film": "seen it",
+    "movie": "seen it",
+    "show": "seen it",
+    "series": "seen it",
+    "video": "seen it",
+    "book": "read it",
+    "article": "read it",
+    "game": "played it",
+    "song": "know it",
+    "track": "know it",
+    "album": "know it",
+    "artist": "know it",
+}
 
 
 class Group(NamedTuple):
@@ -107,6 +121,7 @@ class Service:
             "title": self.title,
             "about": self.about,
             "noun": self.noun,
+            "had_it": HAD.get(self.noun.casefold(), "had it"),
             "n_items": len(self.catalog.facts),
             "models": list(self.models),
             "genres": list(self.catalog.genres),
@@ -151,14 +166,15 @@ class Service:
         model : str, optional
             Left out, the first.
         genres, group : sequence of str, str
-            Only while nothing is liked.
+            Only while nothing is liked that the model knows.
         k : int
 
         Returns
         -------
         dict
-            ``basis`` ("likes", "group" or "popular"), ``model`` and ``items``: ``rank``, ``item``
-            (row of the catalog), ``item_id`` (as text), ``title``, ``year``, ``genres``,
+            ``basis`` ("likes", "group" or "popular"), ``model``, ``unknown`` (titles of likes that
+            the model was not trained on; they count for nothing) and ``items``: ``rank``,
+            ``item`` (row of the catalog), ``item_id`` (as text), ``title``, ``year``, ``genres``,
             ``score`` and ``because`` (titles of likes that speak for it).
 
         Raises
@@ -172,24 +188,24 @@ class Service:
             raise RequestError(f"k must lie between 1 and {LONGEST_LIST}, got {k}")
         if not 0 <= strength <= 2:
             raise RequestError(f"strength must lie between 0 and 2, got {strength}")
-        if not liked:
-            return self._first_list(seen, genres=genres, group=group, model=name, k=k)
-        one = interactions_of_new_user(self.catalog.items.decode(liked), self.catalog.items)
+        telling = [item for item in liked if self._served[name][item]]
+        had = [*liked, *seen]
+        unknown = [self.catalog.facts[item].title for item in liked if item not in telling]
+        if not telling:
+            first = self._first_list(had, genres=genres, group=group, k=k)
+            return {**first, "model": name, "unknown": unknown}
+        one = interactions_of_new_user(self.catalog.items.decode(telling), self.catalog.items)
         folded = fold_in_users(self.models[name], one)
         scores = scores_of(folded, torch.tensor([0]), n_items=len(self.catalog.facts))
         dialed = turned(scores, self._counts, strength)
         ranked = scores if strength == 0 else dialed
-        items = self._best(ranked[0], without=[*liked, *seen], allowed=self._served[name], k=k)
+        items = self._best(ranked[0], without=had, allowed=self._served[name], k=k)
+        reasons = self._because(name, items, one)
         cards = [
-            {
-                **self._card(item),
-                "rank": rank,
-                "score": float(scores[0, item]),
-                "because": self._because(name, item, liked),
-            }
-            for rank, item in enumerate(items, start=1)
+            {**self._card(item), "rank": rank, "score": float(scores[0, item]), "because": because}
+            for rank, (item, because) in enumerate(zip(items, reasons, strict=True), start=1)
         ]
-        return {"basis": "likes", "model": name, "items": cards}
+        return {"basis": "likes", "model": name, "unknown": unknown, "items": cards}
 
     def similar_to(self, item: int, *, model: str | None = None, k: int = 10) -> dict[str, Any]:
         """Items whose vectors point the same way, the item itself left out.
@@ -243,7 +259,7 @@ class Service:
         }
 
     def _first_list(
-        self, seen: list[int], *, genres: Sequence[str], group: str, model: str, k: int
+        self, seen: list[int], *, genres: Sequence[str], group: str, k: int
     ) -> dict[str, Any]:
         """Popular items, of some genres and among people of one kind if that was said."""
         if group and group not in self.groups:
@@ -261,7 +277,7 @@ class Service:
             for rank, item in enumerate(items, start=1)
         ]
         basis = "group" if group or genres else "popular"
-        return {"basis": basis, "model": model, "items": cards}
+        return {"basis": basis, "items": cards}
 
     def _best(
         self, scores: Tensor, *, without: Sequence[int], allowed: Tensor, k: int
@@ -271,19 +287,20 @@ class Service:
         _, columns = top_k(scores.double().masked_fill(~listed, -torch.inf).unsqueeze(0), k)
         return [item for item in columns[0].tolist() if item >= 0]
 
-    def _because(self, name: str, item: int, liked: list[int]) -> list[str]:
-        try:
-            why = explain(
-                self.models[name],
-                self.catalog.items.decode([item])[0],
-                positives=self.catalog.items.decode(liked),
-                items=self.catalog.items,
-            )
-        except ValueError:  # a model that cannot take its scores apart
+    def _because(self, name: str, items: list[int], own: Interactions) -> list[list[str]]:
+        """Titles of the likes that speak most for each item; none if the model cannot say."""
+        if not items:
             return []
-        reasons = why.contributions[why.contributions["contribution"] > 0].head(REASONS)
-        rows = self.catalog.items.encode_known(reasons["item_id"])
-        return [self.catalog.facts[row].title for row in rows.tolist()]
+        try:
+            parts = parts_of_scores(self.models[name], items, own).parts  # (n_items, n_likes)
+        except ValueError:  # a model that cannot take its scores apart
+            return [[] for _ in items]
+        most, columns = top_k(parts, REASONS)
+        liked = own.indices[columns.numpy()]  # (n_items, at most REASONS)
+        return [
+            [self.catalog.facts[item].title for item in row[known].tolist()]
+            for row, known in zip(liked, (most > 0).numpy(), strict=True)
+        ]
 
     def served(self, name: str) -> Tensor:
         """Which items a model was trained on and may list: bool, shape (n_items,)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +36,21 @@ class Explanation(NamedTuple):
     score: float
     rest: float
     contributions: pd.DataFrame
+
+
+class ScoreParts(NamedTuple):
+    """Scores of several items taken apart, for one user.
+
+    Attributes
+    ----------
+    rest : Tensor of float64, shape (n_asked,)
+        What no positive accounts for.
+    parts : Tensor of float64, shape (n_asked, n_positives)
+        Part of each positive, in the order of the user's row.
+    """
+
+    rest: Tensor
+    parts: Tensor
 
 
 def explain(
@@ -98,18 +113,65 @@ def explain(
     1        2          -0.2
     """
     item_idx, own = _asked(item_id, positives, items)
+    (rest,), (parts,) = parts_of_scores(model, [item_idx], own, ridge=ridge)
+    return _explanation(parts, rest=float(rest), own=own, items=items)
+
+
+@torch.no_grad()
+def parts_of_scores(
+    model: Recommender,
+    item_idx: Sequence[int],
+    interactions: Interactions,
+    *,
+    ridge: Ridge | None = None,
+) -> ScoreParts:
+    """What ``explain`` finds, for several items at once and by index: a whole list's reasons.
+
+    Parameters
+    ----------
+    model : Recommender
+        As for ``explain``.
+    item_idx : sequence of int
+        Rows of the vocabulary of items, at least one.
+    interactions : Interactions
+        Row 0 is the user, with the items of training.
+    ridge : Ridge, optional
+        As for ``fold_in_users``.
+
+    Returns
+    -------
+    ScoreParts
+
+    Raises
+    ------
+    ValueError
+        If no item is asked for, or the model can neither explain itself nor go by ``ridge``, or
+        explains itself and ``ridge`` is passed.
+
+    Examples
+    --------
+    >>> from nbhelpers.models.item_item import EASE
+    >>> train = Interactions([0, 0, 1, 1], [0, 1, 0, 2])
+    >>> own = Interactions([0, 0], [0, 1], n_users=1, n_items=3)
+    >>> parts_of_scores(EASE(reg=1.0).fit(train), [2], own).parts.numpy().round(2)
+    array([[ 0.4, -0.2]])
+    """
+    if not len(item_idx):
+        raise ValueError("at least one item is required, got none")
     if isinstance(model, Explains):
         if ridge is not None:
             raise ValueError(f"{type(model).__name__} explains itself: leave ridge out")
-        return _explanation(model.explain(item_idx, own), rest=0.0, own=own, items=items)
+        parts = torch.stack([model.explain(item, interactions).detach() for item in item_idx])
+        return ScoreParts(torch.zeros(len(item_idx)).double(), parts.double().cpu())
     if isinstance(model, FoldsIn):
         raise ValueError(
             f"{type(model).__name__} folds in new users and has no explain: take "
             "explain_by_removal(partial(fold_in_users, model), ...)"
         )
-    start = ridge_start(model, ridge or Ridge(), own)
-    rest = float(start.mean @ start.vectors[item_idx])
-    return _explanation(start.parts(item_idx, own), rest=rest, own=own, items=items)
+    start = ridge_start(model, ridge or Ridge(), interactions)
+    rest = torch.stack([start.mean @ start.vectors[item] for item in item_idx])
+    parts = torch.stack([start.parts(item, interactions) for item in item_idx])
+    return ScoreParts(rest.double().cpu(), parts.double().cpu())
 
 
 def explain_by_removal(

@@ -8,9 +8,15 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
+from nbhelpers.app.catalog import Catalog
 from nbhelpers.app.export_html import export_html
-from tests.app.service_cases import ATTACK, FORMULA, make_service
+from nbhelpers.app.service import Service
+from nbhelpers.data.interactions import Interactions
+from nbhelpers.data.vocabulary import Vocabulary
+from nbhelpers.models.als import IALS
+from tests.app.service_cases import ATTACK, FORMULA, checkerboard, make_service
 
 uvicorn = pytest.importorskip("uvicorn")
 from nbhelpers.app.server import HOST, web_app  # noqa: E402
@@ -116,13 +122,13 @@ def test_titles_are_text_and_nothing_in_them_runs(visit, where):
     assert page.problems == []
 
 
-def test_had_it_takes_an_item_off_the_list(visit, where):
+def test_seen_it_takes_an_item_off_the_list(visit, where):
     page = visit(where)
     like(page, "Film 3")
     first = titles(page)[0]
-    page.locator("#lists .card").first.get_by_role("button", name="had it").click()
+    page.locator("#lists .card").first.get_by_role("button", name="seen it").click()
     page.wait_for_function(f"() => !document.querySelector('#lists').innerText.includes({first!r})")
-    assert "(had it)" in page.locator("#chosen").inner_text()
+    assert "(seen it)" in page.locator("#chosen").inner_text()
 
 
 def test_similar_items_are_shown_and_get_the_focus(visit, where, service):
@@ -147,7 +153,7 @@ def test_the_dial_changes_the_list_and_says_its_price(visit, where, service):
     (item,) = service.catalog.search("Film 3", k=1)
     expected = service.list_for([item], strength=1.0)["items"]
     assert titles(page) == [f"{card['rank']}. {card['title']}" for card in expected]
-    assert "80 % of the accuracy" in page.locator("#price").inner_text()
+    assert "80 % of its accuracy" in page.locator("#price").inner_text()
 
 
 def test_genres_and_groups_shape_the_first_list(visit, where, service):
@@ -155,7 +161,9 @@ def test_genres_and_groups_shape_the_first_list(visit, where, service):
     page.get_by_label("Comedy").check()
     page.locator("#group").select_option("odd people")
     expected = service.list_for([], genres=["Comedy"], group="odd people")["items"]
-    page.wait_for_function("() => document.querySelector('#lists h3').innerText.includes('named')")
+    page.wait_for_function(
+        "() => document.querySelector('#lists h3').innerText.includes('odd people')"
+    )
     assert titles(page) == [f"{card['rank']}. {card['title']}" for card in expected]
     like(page, "Film 3")
     assert page.locator("#first").is_hidden()
@@ -164,7 +172,7 @@ def test_genres_and_groups_shape_the_first_list(visit, where, service):
 def test_the_download_is_the_list_with_formulas_made_text(visit, where):
     page = visit(where)
     like(page, "HYPERLINK")
-    page.locator("#chosen li").first.get_by_role("button", name="had it").click()
+    page.locator("#chosen li").first.get_by_role("button", name="seen it").click()
     page.locator("#chosen li").first.get_by_role("button", name="Remove").click()
     like(page, "Film 6")
     with page.expect_download() as waiting:
@@ -206,7 +214,7 @@ def test_two_models_stand_beside_each_other(visit, address, service):
 def test_a_person_of_the_log_shows_history_and_list(visit, address, service):
     page = visit(address)
     page.locator("#person").fill("person-3")
-    page.get_by_role("button", name="Show this person").click()
+    page.get_by_role("button", name="Show").click()
     page.wait_for_selector("#history:not([hidden])")
     history = service.history_of("person-3")["items"]
     assert titles(page, "#history-cards") == [card["title"] for card in history]
@@ -214,7 +222,7 @@ def test_a_person_of_the_log_shows_history_and_list(visit, address, service):
     page.wait_for_function("() => document.querySelector('#lists h3').innerText.includes('likes')")
     assert titles(page) == [f"{card['rank']}. {card['title']}" for card in expected]
     page.locator("#person").fill("nobody")
-    page.get_by_role("button", name="Show this person").click()
+    page.get_by_role("button", name="Show").click()
     page.wait_for_selector("#status.error")
     assert "nobody has the id" in page.locator("#status").inner_text()
 
@@ -233,3 +241,134 @@ def test_the_page_by_itself_gives_the_top_ten_of_python(visit, file, service):
         scores = [[card["score"] for card in cards] for cards in (shown, expected)]
         np.testing.assert_allclose(*scores, atol=2e-3)
     assert same >= 40
+
+
+def test_the_keyboard_alone_leads_from_the_start_to_the_download(visit, where):
+    page = visit(where)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "search"
+    page.keyboard.type("Film 3")
+    page.wait_for_selector("[role=option]")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#lists .because")
+    met = []
+    while "download" not in met:
+        page.keyboard.press("Tab")
+        met.append(page.evaluate("document.activeElement.id"))
+        assert len(met) < 12
+    places = [met.index(name) for name in ("start-over", "dial", "download")]
+    assert places == sorted(places)
+    with page.expect_download() as waiting:
+        page.keyboard.press("Enter")
+    assert waiting.value.suggested_filename == "list.csv"
+
+
+def test_the_focus_stays_where_a_button_was_drawn_anew(visit, where):
+    page = visit(where)
+    like(page, "Film 3")
+    second = page.locator("#lists .card").nth(1)
+    name = second.locator("b").inner_text()
+    second.get_by_role("button", name="seen it").press("Enter")
+    page.wait_for_function(f"() => !document.querySelector('#lists').innerText.includes({name!r})")
+    focused = "document.activeElement.closest('.card') === document.querySelectorAll('.card')[1]"
+    assert page.evaluate(focused)
+    assert page.evaluate("document.activeElement.innerText") == "seen it"
+    page.locator("#chosen li").last.get_by_role("button", name="Remove").press("Enter")
+    assert page.evaluate("document.activeElement.closest('#chosen') !== null")
+    page.locator("#start-over").press("Enter")
+    assert page.evaluate("document.activeElement.id") == "search"
+    assert page.locator("#choices").is_hidden()
+
+
+def test_a_new_list_is_announced_once_whatever_was_clicked_meanwhile(visit, where):
+    page = visit(where)
+    page.evaluate(
+        """() => { window.said = []; new MutationObserver(() =>
+        said.push(document.querySelector('#status').textContent)).observe(
+        document.querySelector('#status'), { childList: true, subtree: true }); }"""
+    )
+    like(page, "Film 3")
+    assert len(page.evaluate("said")) == 1
+    page.evaluate(
+        "document.querySelectorAll('#lists .card button').forEach((b, k) => k < 6 && b.click())"
+    )
+    page.wait_for_selector("#lists[aria-busy=false]")
+    assert len(page.evaluate("said")) == 2
+    assert page.problems == []
+
+
+def test_a_search_that_finds_nothing_says_so(visit, where):
+    page = visit(where)
+    page.locator("#search").fill("zzz")
+    page.wait_for_function("() => document.querySelector('#search-note').innerText !== ''")
+    assert page.locator("#search-note").inner_text() == "No film has “zzz” in its title."
+    assert page.locator("#found").is_hidden()
+
+
+def test_likes_of_similar_items_are_pressed_and_taken_back(visit, where):
+    page = visit(where)
+    like(page, "Film 3")
+    page.locator("#lists .card").first.get_by_role("button", name="similar").click()
+    page.wait_for_selector("#similar:not([hidden])")
+    button = page.locator("#similar-cards button").first
+    pressed = button.get_attribute("aria-pressed")
+    button.click()
+    assert button.get_attribute("aria-pressed") != pressed
+    button.click()
+    assert button.get_attribute("aria-pressed") == pressed
+
+
+def test_a_server_that_is_gone_is_said_and_the_list_stays(visit, address):
+    page = visit(address)
+    like(page, "Film 3")
+    before = titles(page)
+    page.context.set_offline(True)
+    page.locator("#dial").fill("1")
+    page.wait_for_selector("#status.error")
+    assert "does not answer" in page.locator("#status").inner_text()
+    page.locator("#search").fill("Film")
+    page.wait_for_function("() => document.querySelector('#search-note').innerText !== ''")
+    assert "does not answer" in page.locator("#search-note").inner_text()
+    assert titles(page) == before
+    page.context.set_offline(False)
+    page.locator("#dial").fill("0.6")
+    page.wait_for_selector("#status:not(.error)", state="attached")
+
+
+def test_a_server_that_fails_without_json_is_said(visit, address):
+    page = visit(address)
+    page.route("**/api/list", lambda route: route.fulfill(status=500, body="Internal Server Error"))
+    like_nothing = page.locator("#group")
+    like_nothing.select_option("odd people")
+    page.wait_for_selector("#status.error")
+    assert "could not answer" in page.locator("#status").inner_text()
+
+
+def test_the_page_by_itself_names_likes_that_the_model_does_not_know(visit, tmp_path):
+    log = checkerboard()
+    known = log[log["item_id"] != 129]  # the last item is in nobody's history
+    users, items = Vocabulary(log["user_id"]), Vocabulary(np.arange(100, 130))
+    train = Interactions.from_frame(known, users=users, items=items)
+    model = IALS(2, reg=0.01, generator=torch.Generator().manual_seed(0)).fit(train)
+    service = Service(Catalog(items, train.item_counts), {"iALS": model})
+    export_html(service, tmp_path / "app.html")
+    page = visit((tmp_path / "app.html").as_uri())
+    assert page.problems == []
+    assert page.locator("#first").is_hidden()  # without genres and groups
+    for liked in ([29], [29, 3]):
+        asked = {"liked": liked, "seen": [], "strength": 0, "genres": [], "group": ""}
+        shown = page.evaluate("question => engine.list(question)", asked)
+        expected = service.list_for(liked)
+        for part in ("basis", "unknown"):
+            assert shown[part] == expected[part]
+        assert expected["unknown"] == ["129"]
+        assert [card["item"] for card in shown["items"]] == [
+            card["item"] for card in expected["items"]
+        ]
+    like(page, "3")
+    page.evaluate("choose({item: 29, title: '129', year: '', genres: []}, 'liked')")
+    page.wait_for_selector("#lists .soft")
+    assert page.locator("#lists .soft").inner_text() == (
+        "Too few people chose 129 for the model to know it."
+    )

@@ -1,11 +1,15 @@
 import html
+import ipaddress
+import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.app.service_cases import make_service
+from tests.app.service_cases import ATTACK, FORMULA, make_service
 
 testclient = pytest.importorskip("starlette.testclient")
+from nbhelpers.app import server  # noqa: E402
+from nbhelpers.app.catalog import Facts  # noqa: E402
 from nbhelpers.app.server import HOST, LARGEST_REQUEST, web_app  # noqa: E402
 
 
@@ -85,3 +89,34 @@ def test_forty_people_at_once_get_what_each_gets_alone(client, service):
 
     with ThreadPoolExecutor(40) as pool:
         assert list(pool.map(ask, range(40))) == wanted
+
+
+def test_the_server_listens_on_loopback_and_nowhere_else(service, monkeypatch, capsys):
+    doors = []
+    monkeypatch.setattr(server.uvicorn.Server, "run", lambda self, sockets: doors.extend(sockets))
+    server.serve(service)
+    (door,) = doors
+    address, port = door.getsockname()
+    door.close()
+    assert ipaddress.ip_address(address).is_loopback
+    assert f"http://127.0.0.1:{port}/ (Ctrl-C stops it)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("item", "title"), [(2, ATTACK), (4, FORMULA)])
+def test_a_stored_title_that_attacks_is_text_in_its_poster(client, item, title):
+    picture = ET.fromstring(client.get(f"/api/poster/{item}.svg").text)
+    names = {element.tag.rsplit("}")[-1] for element in picture.iter()}
+    assert not names & {"img", "script", "foreignObject", "a", "image", "use"}
+    assert not any(name.startswith("on") for part in picture.iter() for name in part.attrib)
+    assert picture.find("{http://www.w3.org/2000/svg}title").text.startswith(title)
+
+
+def test_an_item_without_genres_and_year_and_with_an_endless_title_has_a_poster():
+    bare = make_service()
+    long = "Saga " * 2000
+    bare.catalog.facts = (Facts(long, "", ()), *bare.catalog.facts[1:])
+    client = testclient.TestClient(web_app(bare), base_url=f"http://{HOST}:8000")
+    picture = client.get("/api/poster/0.svg")
+    assert picture.status_code == 200
+    assert len(picture.text) < 20_000
+    ET.fromstring(picture.text)

@@ -1,10 +1,14 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from nbhelpers.app.catalog import Catalog
 from nbhelpers.app.service import RequestError, Service
 from nbhelpers.data.interactions import Interactions
+from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.models.als import IALS
+from nbhelpers.models.item_item import EASE
 from nbhelpers.serving.explain import explain
 from nbhelpers.serving.fold_in import fold_in_user
 from tests.app.service_cases import make_service
@@ -131,3 +135,36 @@ def test_an_item_that_the_model_was_not_trained_on_is_never_listed():
     everything = service.list_for([1], k=50)
     trained = service.served("iALS")
     assert trained[items_of(everything)].all()
+
+
+@pytest.fixture(scope="module")
+def with_an_unknown_item():
+    """The last of five items is nobody's, so no model was trained on it."""
+    train = Interactions([0, 0, 0, 1, 1, 2, 2], [0, 1, 2, 0, 1, 2, 3], n_items=5)
+    items = Vocabulary(np.arange(5))
+    titles = pd.DataFrame({"item_id": items.ids, "title": [f"Film {item}" for item in range(5)]})
+    generator = torch.Generator().manual_seed(0)
+    models = {"iALS": IALS(2, generator=generator).fit(train), "EASE": EASE(reg=1.0).fit(train)}
+    return Service(Catalog(items, train.item_counts, titles), models)
+
+
+@pytest.mark.parametrize("model", ["iALS", "EASE"])
+def test_a_like_that_the_model_does_not_know_counts_for_nothing_and_is_named(
+    with_an_unknown_item, model
+):
+    service = with_an_unknown_item
+    alone = service.list_for([4], model=model)
+    assert (alone["basis"], alone["unknown"]) == ("popular", ["Film 4"])
+    assert items_of(alone) == [0, 1, 2, 3]
+    beside = service.list_for([4, 0], model=model)
+    assert (beside["basis"], beside["unknown"]) == ("likes", ["Film 4"])
+    assert beside["items"] == service.list_for([0], model=model)["items"]
+    assert service.list_for([0], model=model)["unknown"] == []
+
+
+@pytest.mark.parametrize(
+    ("noun", "said"), [("film", "seen it"), ("Book", "read it"), ("spare part", "had it")]
+)
+def test_what_somebody_had_is_named_after_the_noun(with_an_unknown_item, noun, said):
+    service = with_an_unknown_item
+    assert Service(service.catalog, service.models, noun=noun).describe()["had_it"] == said

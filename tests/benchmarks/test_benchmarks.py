@@ -3,6 +3,8 @@
 import functools
 import importlib
 import itertools
+import socket
+import threading
 
 import pytest
 import torch
@@ -240,3 +242,39 @@ def test_reading_benchmark_reads_the_same_rows_in_every_case(tmp_path):
     benchmark = bench_reading.of(setting, lambda name, path: (1.5, 200.0))
     assert "1.5 s and 200 MB read_ratings" in benchmark.title
     assert [row.result for row in measure(benchmark, n_rounds=1)] == [0.002] * 3
+
+
+def test_app_benchmark_meets_every_list_and_counts_what_is_none():
+    from tests.app.service_cases import make_service
+    from tests.benchmarks import bench_app
+
+    web_app = pytest.importorskip("nbhelpers.app.server").web_app
+    uvicorn = pytest.importorskip("uvicorn")
+    service = make_service()
+    door = socket.socket()
+    door.bind((bench_app.HOST, 0))
+    port = door.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(web_app(service), log_level="critical"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)
+    thread.start()
+    bench_app.wait_for(port, lambda: None)
+    people = bench_app.likes_of(service, 4)
+    load = bench_app.load_of(port, people)
+    assert (load.n_people, load.n_errors, len(load.seconds)) == (4, 0, 40)
+    wrong = bench_app.load_of(port, [[[0], [999], [1]]])  # there is no item 999
+    assert (wrong.n_errors, len(wrong.seconds)) == (1, 3)
+    server.should_exit = True
+    thread.join()
+    benchmark = bench_app.of(service, [load, wrong])
+    assert "4 people at once: 0 errors, p50" in benchmark.title
+    assert "1 person alone: 1 errors" in benchmark.title
+    assert [row.result for row in measure(benchmark, n_rounds=1)] == [100, 100]
+
+
+def test_a_server_that_ended_is_not_waited_for():
+    from tests.benchmarks import bench_app
+
+    with socket.socket() as door:
+        door.bind((bench_app.HOST, 0))  # bound, and nobody listens
+        with pytest.raises(RuntimeError, match="ended with exit code 3"):
+            bench_app.wait_for(door.getsockname()[1], lambda: 3)

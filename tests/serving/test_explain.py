@@ -14,7 +14,7 @@ from nbhelpers.models.baselines import Popularity
 from nbhelpers.models.item_item import EASE, ItemKNN
 from nbhelpers.models.matrix_factorization import MatrixFactorization
 from nbhelpers.models.ncf import MLP
-from nbhelpers.serving.explain import explain, explain_by_removal
+from nbhelpers.serving.explain import explain, explain_by_removal, parts_of_scores
 from nbhelpers.serving.fold_in import fold_in_users
 from nbhelpers.serving.ridge import Ridge
 
@@ -136,6 +136,23 @@ def test_reasons_have_titles_where_they_are_known():
         104: "E",
         107: "H",
     }
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_several_items_at_once_are_explained_as_each_alone(name):
+    own = Interactions([0, 0, 0], [1, 4, 7], n_users=1, n_items=N_ITEMS)
+    together = parts_of_scores(MODELS[name], [2, 0, 8], own)
+    assert together.parts.shape == (3, 3)
+    for item, rest, parts in zip([102, 100, 108], *together, strict=True):
+        alone = explain(MODELS[name], item, positives=POSITIVES, items=ITEMS)
+        assert float(rest) == alone.rest
+        assert dict(zip([101, 104, 107], parts.tolist(), strict=True)) == by_id(alone)
+
+
+def test_no_item_has_no_parts():
+    own = Interactions([0], [1], n_users=1, n_items=N_ITEMS)
+    with pytest.raises(ValueError, match="at least one item is required, got none"):
+        parts_of_scores(MODELS["ease"], [], own)
 
 
 @pytest.mark.parametrize("name", ["ease", "knn"])

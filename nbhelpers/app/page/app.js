@@ -26,10 +26,35 @@ function card(item, tools) {
     const why = `because you liked ${item.because.join(" and ")}`;
     lines.push(element("p", { className: "because" }, why));
   }
-  const named = tools.map(([text, act]) =>
+  const named = tools.map(([text, act]) => act === undefined ? likeOf(item) :
     element("button", { type: "button", onclick: act, "aria-label": `${text}: ${item.title}` }, text));
   if (named.length) lines.push(element("div", { className: "tools" }, ...named));
   return element("li", { className: "card" }, ...lines);
+}
+
+// "like" that stays where it is, and says whether it is pressed.
+function likeOf(item) {
+  const button = element("button", { type: "button", className: "like", onclick: () =>
+    choose(item, state.liked.has(item.item) ? null : "liked") });
+  button.item = item;
+  return button;
+}
+function showPressed() {
+  for (const button of document.querySelectorAll("button.like")) {
+    const liked = state.liked.has(button.item.item);
+    button.setAttribute("aria-pressed", String(liked));
+    button.setAttribute("aria-label", `like: ${button.item.title}`);
+    button.textContent = liked ? "♥ liked" : "like";
+  }
+}
+
+// What is drawn anew takes its focus with it: the button in the same place gets it back.
+function redraw(box, rows) {
+  const place = [...box.querySelectorAll("button")].indexOf(document.activeElement);
+  box.replaceChildren(...rows);
+  if (place < 0) return;
+  const buttons = [...box.querySelectorAll("button")];
+  (buttons[Math.min(place, buttons.length - 1)] ?? $("search")).focus({ preventScroll: true });
 }
 
 function choose(item, kind) {
@@ -40,20 +65,37 @@ function choose(item, kind) {
   return refresh();
 }
 
+function startOver() {
+  state.liked.clear();
+  state.seen.clear();
+  $("history").hidden = $("similar").hidden = true;
+  $("search").focus();
+  showChosen();
+  return refresh();
+}
+
+const counted = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
+
 function showChosen() {
+  const had = state.about.had_it;
   const rows = [...state.liked.values(), ...state.seen.values()].map((item) => {
     const liked = state.liked.has(item.item);
     const other = liked ? "seen" : "liked";
     return element("li", {},
-      element("span", {}, `${liked ? "♥ " : "· "}${item.title}${liked ? "" : " (had it)"}`),
+      element("span", {}, `${liked ? "♥ " : "· "}${item.title}${liked ? "" : ` (${had})`}`),
       element("button", { type: "button", onclick: () => choose(item, other),
-        "aria-label": `${liked ? "Had it, no more" : "I like it"}: ${item.title}` },
-        liked ? "had it" : "like"),
+        "aria-label": `${liked ? had : "like"}: ${item.title}` },
+        liked ? had : "like"),
       element("button", { type: "button", onclick: () => choose(item, null),
         "aria-label": `Remove ${item.title}` }, "✕"));
   });
-  $("chosen").replaceChildren(...rows);
-  $("first").hidden = state.liked.size > 0;
+  redraw($("chosen"), rows);
+  $("choices").hidden = rows.length === 0;
+  $("chosen-count").textContent = counted(state.liked.size, "like")
+    + (state.seen.size ? `, ${state.seen.size} more marked “${had}”` : "");
+  const { genres, groups } = state.about;
+  $("first").hidden = state.liked.size > 0 || genres.length + groups.length === 0;
+  showPressed();
 }
 
 function question(model) {
@@ -67,38 +109,50 @@ function question(model) {
   };
 }
 
-const BASIS = {
-  likes: (n) => `made from ${n} ${n === 1 ? "like" : "likes"}`,
-  group: () => "popular among those you named",
-  popular: () => "popular with everybody, until you like something",
-};
+function basis(answer) {
+  const { group, genres } = question();
+  const named = [group && `people “${group}”`, genres.join(", ")].filter(Boolean).join(": ");
+  if (answer.basis === "likes") {
+    return `${answer.model}, from ${counted(state.liked.size - answer.unknown.length, "like")}`;
+  }
+  return answer.basis === "group" ? `Popular, ${named}` : "Popular with everybody";
+}
 
 async function refresh() {
   const number = ++state.question;
-  const names = [...new Set([$("model").value, $("second").value].filter(Boolean))];
+  const both = state.liked.size > 0; // what is popular needs no model
+  const names = [...new Set([$("model").value, both && $("second").value].filter(Boolean))];
+  showPrice();
+  $("lists").setAttribute("aria-busy", "true");
   try {
     const answers = await Promise.all(names.map((name) => engine.list(question(name))));
     if (number !== state.question) return; // a later question is on its way
     state.shown = Object.fromEntries(answers.map((answer) => [answer.model, answer]));
     const columns = answers.map((answer) => element("div", {},
-      element("h3", {}, `${answer.model}: ${BASIS[answer.basis](state.liked.size)}`),
+      element("h3", {}, basis(answer)),
+      ...(answer.unknown.length ? [element("p", { className: "soft" },
+        `Too few people chose ${answer.unknown.join(", ")} for the model to know it.`)] : []),
+      ...(answer.items.length ? [] : [element("p", {}, "Nothing is left to list.")]),
       element("ol", { className: "cards" }, ...answer.items.map((item) => card(item, [
         ["like", () => choose(item, "liked")],
-        ["had it", () => choose(item, "seen")],
+        [state.about.had_it, () => choose(item, "seen")],
         ["similar", () => showSimilar(item, answer.model)],
       ])))));
     $("lists").classList.toggle("two", columns.length > 1);
-    $("lists").replaceChildren(...columns);
-    const short = answers.some((answer) => answer.items.length === 0);
-    say(short ? "Nothing is left to list." : `${answers[0].items.length} ${state.about.noun}s listed.`);
+    redraw($("lists"), columns);
+    say(answers.map((answer) => answer.items.length
+      ? `${basis(answer)}: ${counted(answer.items.length, state.about.noun)}, first ${answer.items[0].title}.`
+      : `${basis(answer)}: nothing is left to list.`).join(" "));
   } catch (problem) {
-    say(problem.message, true);
+    if (number === state.question) say(problem.message, true);
+  } finally {
+    if (number === state.question) $("lists").setAttribute("aria-busy", "false");
   }
 }
 
 function say(text, isError = false) {
-  $("status").textContent = text;
-  $("status").className = isError ? "error" : "soft";
+  if ($("status").textContent !== text) $("status").textContent = text;
+  $("status").className = isError ? "error" : "unseen"; // the headings say it to the eye
 }
 
 async function showSimilar(item, model) {
@@ -106,9 +160,10 @@ async function showSimilar(item, model) {
     const answer = await engine.similar(item.item, model);
     $("similar-head").textContent = `Similar to ${answer.of.title}`;
     const none = element("li", {}, "Too few people chose it to say.");
-    const cards = answer.items.map((other) => card(other, [["like", () => choose(other, "liked")]]));
+    const cards = answer.items.map((other) => card(other, [["like"]]));
     $("similar-cards").replaceChildren(...(cards.length ? cards : [none]));
     $("similar").hidden = false;
+    showPressed();
     $("similar-head").focus();
   } catch (problem) {
     say(problem.message, true);
@@ -121,7 +176,8 @@ async function showPerson(event) {
     const answer = await engine.history($("person").value.trim());
     state.liked = new Map(answer.items.map((item) => [item.item, item]));
     state.seen = new Map(answer.had.map((item) => [item.item, item]));
-    $("history-head").textContent = `What person ${answer.person} likes (${answer.items.length})`;
+    $("history-head").textContent =
+      `What person ${answer.person} likes: ${counted(answer.items.length, state.about.noun)}`;
     $("history-cards").replaceChildren(...answer.items.map((item) => card(item, [])));
     $("history").hidden = false;
     showChosen();
@@ -134,6 +190,11 @@ async function showPerson(event) {
 function showPrice() {
   const { price } = state.about;
   const strength = Number($("dial").value);
+  $("dial").disabled = state.liked.size === 0;
+  if ($("dial").disabled) {
+    $("price").textContent = "The dial turns a list that is made from likes.";
+    return;
+  }
   if (!price) {
     $("price").textContent = "What the dial costs was not measured for this model.";
     return;
@@ -141,9 +202,10 @@ function showPrice() {
   const near = price.reduce((best, stop) =>
     Math.abs(stop.strength - strength) < Math.abs(best.strength - strength) ? stop : best);
   const percent = (share) => `${Math.round(100 * share)} %`;
-  $("price").textContent = `At this stop ${price.length ? percent(near.kept) : ""} of the accuracy `
-    + `(NDCG@10 on held-out likes) is kept, and the most popular fifth of the catalog gets `
-    + `${percent(near.head)} of the places.`;
+  $("price").textContent = `Here a list keeps ${percent(near.kept)} of its accuracy `
+    + `(NDCG@10 on held-out likes, measured with ${state.about.models[0]}), and `
+    + `${percent(near.head)} of its places go to the most popular fifth of all `
+    + `${state.about.noun}s.`;
 }
 
 // Search: a text field with a list below it, as the ARIA practices describe a combobox.
@@ -171,14 +233,22 @@ function mark(k) {
 function take(k) {
   const item = options[k];
   $("search").value = "";
+  $("search-note").textContent = "";
+  lastSearch++; // an answer that is still on its way comes too late
   showOptions([]);
   if (item) choose(item, "liked");
 }
 let lastSearch = 0;
 $("search").addEventListener("input", async () => {
   const number = ++lastSearch;
-  const found = await engine.search($("search").value).catch(() => []);
-  if (number === lastSearch) showOptions(found);
+  const text = $("search").value.trim();
+  let note = "";
+  const found = await engine.search(text).catch((problem) => { note = problem.message; return []; });
+  if (number !== lastSearch) return; // a later text is being looked for
+  showOptions(found);
+  if (found.length) note = `${counted(found.length, state.about.noun)}: the arrow keys choose.`;
+  else if (text && !note) note = `No ${state.about.noun} has “${text}” in its title.`;
+  $("search-note").textContent = note;
 });
 $("search").addEventListener("keydown", (event) => {
   if (event.key === "ArrowDown" || event.key === "ArrowUp") {
@@ -210,6 +280,8 @@ function download() {
 
 async function start() {
   const about = state.about = await engine.describe();
+  $("search-help").textContent = `Likes are enough, nobody asks for stars: two or three ${about.noun}s make a list.`;
+  $("person-label").textContent = `Or see one of ${about.n_people.toLocaleString("en")} people, by id`;
   $("search-label").textContent = `Search ${about.n_items.toLocaleString("en")} ${about.noun}s by title`;
   for (const name of about.models) {
     $("model").append(element("option", { value: name }, name));
@@ -222,13 +294,12 @@ async function start() {
     $("genres").append(element("label", {},
       element("input", { type: "checkbox", value: name, onchange: refresh }), name));
   }
-  if (!about.genres.length && !about.groups.length) $("first").remove();
   $("person-form").hidden = about.n_people === 0;
   $("person-form").addEventListener("submit", showPerson);
   for (const id of ["model", "second", "group"]) $(id).addEventListener("change", refresh);
-  $("dial").addEventListener("input", () => { showPrice(); refresh(); });
+  $("dial").addEventListener("input", refresh);
+  $("start-over").addEventListener("click", startOver);
   $("download").addEventListener("click", download);
-  showPrice();
   showChosen();
   await refresh();
   document.body.dataset.ready = "true";

@@ -85,7 +85,9 @@ const engine = (() => {
     }
     const had = new Set([...liked, ...seen]);
     const model = data.about.models[0];
-    if (!liked.length) {
+    const unknown = liked.filter((item) => !served[item]).map((item) => data.titles[item]);
+    const telling = liked.filter((item) => served[item]);
+    if (!telling.length) {
       const own = group ? groups.get(group) : counts;
       const most = counts.reduce((a, b) => Math.max(a, b), 0);
       const scores = Float64Array.from(own, (count, item) => count + counts[item] / (1 + most));
@@ -93,11 +95,11 @@ const engine = (() => {
       const fits = (item) => !wanted.size || card(item).genres.some((name) => wanted.has(name));
       const items = best(scores, (item) => !had.has(item) && fits(item), 10)
         .map((item, place) => ({ ...card(item), rank: place + 1, score: own[item], because: [] }));
-      return { basis: group || genres.length ? "group" : "popular", model, items };
+      return { basis: group || genres.length ? "group" : "popular", model, unknown, items };
     }
-    const low = triangle(liked);
+    const low = triangle(telling);
     const right = new Float64Array(d);
-    for (const item of liked) row(item).forEach((value, k) => { right[k] += data.linear * value; });
+    for (const item of telling) row(item).forEach((value, k) => { right[k] += data.linear * value; });
     const person = solve(low, right);
     const scores = Float64Array.from({ length: nItems }, (_, item) => dot(person, row(item)));
     let ranked = scores;
@@ -107,12 +109,12 @@ const engine = (() => {
     }
     const items = best(ranked, (item) => served[item] && !had.has(item), 10).map((item, place) => {
       const toward = solve(low, row(item));
-      const parts = liked.map((other) => [data.linear * dot(row(other), toward), other])
+      const parts = telling.map((other) => [data.linear * dot(row(other), toward), other])
         .filter(([part]) => part > 0).sort((a, b) => b[0] - a[0]).slice(0, 2);
       const because = parts.map(([, other]) => data.titles[other]);
       return { ...card(item), rank: place + 1, score: scores[item], because };
     });
-    return { basis: "likes", model, items };
+    return { basis: "likes", model, unknown, items };
   }
 
   const plain = (text) => text.toLowerCase().normalize("NFKD").replace(/\p{M}/gu, "")

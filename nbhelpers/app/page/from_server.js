@@ -1,15 +1,17 @@
 "use strict";
 // Answers of the server that sent this page.
 const engine = (() => {
+  const patience = 20_000; // milliseconds
   async function ask(path, body) {
     const options = body === undefined ? {} : {
       method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
     };
-    const answer = await fetch(path, options).catch(() => {
-      throw new Error("The server does not answer: is it still running?");
+    const limit = AbortSignal.timeout(patience);
+    const answer = await fetch(path, { ...options, signal: limit }).catch(() => {
+      throw new Error("The server does not answer: is it still running? What you see is from before.");
     });
-    const content = await answer.json();
-    if (!answer.ok) throw new Error(content.error);
+    const content = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(content.error ?? "The server could not answer: see where it runs.");
     return content;
   }
   return {
