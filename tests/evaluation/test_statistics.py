@@ -4,6 +4,7 @@ import pytest
 from scipy import stats
 
 from nbhelpers.evaluation.statistics import (
+    benjamini_hochberg,
     bootstrap_interval,
     compare,
     holm,
@@ -151,6 +152,42 @@ def test_holm_by_hand():
     assert holm([0.9, 0.8]).max() == 1
 
 
+def test_benjamini_hochberg_by_hand():
+    # sorted .01 .02 .03 .5: times 4/1, 4/2, 4/3, 4/4, and never larger than the one behind
+    corrected = benjamini_hochberg([0.5, 0.01, 0.03, 0.02])
+    assert corrected.tolist() == pytest.approx([0.5, 0.04, 0.04, 0.04])
+    assert benjamini_hochberg([0.4, 0.6]).tolist() == pytest.approx([0.6, 0.6])
+    assert benjamini_hochberg([0.2]).tolist() == [0.2]
+
+
+def test_benjamini_hochberg_agrees_with_scipy_and_with_the_rule_of_the_paper(rng):
+    p_values = np.round(rng.random(40) ** 3, 2)  # some come twice, some are 0
+    corrected = benjamini_hochberg(p_values)
+    np.testing.assert_allclose(corrected, stats.false_discovery_control(p_values), rtol=1e-12)
+    for rate in (0.013, 0.05, 0.21):  # the rule: the largest i with p_(i) <= i / m * rate
+        ordered = sorted(p_values)
+        passed = [p for place, p in enumerate(ordered, 1) if p <= place / 40 * rate]
+        called = p_values <= max(passed, default=-1)
+        assert (corrected <= rate + 1e-12).tolist() == called.tolist()
+
+
+def test_benjamini_hochberg_finds_what_holm_does_and_more(rng):
+    p_values = rng.random(30) ** 4
+    assert (p_values <= benjamini_hochberg(p_values)).all()
+    assert (benjamini_hochberg(p_values) <= holm(p_values)).all()
+    assert (benjamini_hochberg(p_values) <= 0.05).sum() > (holm(p_values) <= 0.05).sum() > 0
+
+
+def test_of_the_differences_found_few_are_false(rng):
+    # 15 of 20 tests have nothing to find; the promise is 15 / 20 of 10 %
+    shares = []
+    for _ in range(2000):
+        p_values = stats.norm.sf(rng.normal(size=20) + np.repeat([0, 3], [15, 5]))
+        called = benjamini_hochberg(p_values) <= 0.1
+        shares.append(called[:15].sum() / max(called.sum(), 1))
+    assert np.mean(shares) == pytest.approx(0.075, abs=0.01)
+
+
 def test_compare_is_the_paired_test_of_each_pair(rng):
     per_user = pd.DataFrame(rng.random((40, 3)), columns=list("abc"))
     table = compare(per_user, [("a", "b"), ("c", "a")], rng=4)
@@ -166,9 +203,10 @@ def test_compare_is_the_paired_test_of_each_pair(rng):
 
 
 @pytest.mark.parametrize("p_values", [[], [0.5, 1.5], [-0.1], [float("nan")]])
-def test_no_p_values_are_refused(p_values):
+@pytest.mark.parametrize("correct", [holm, benjamini_hochberg])
+def test_no_p_values_are_refused(correct, p_values):
     with pytest.raises(ValueError, match="p-values from 0 to 1 are needed"):
-        holm(p_values)
+        correct(p_values)
 
 
 def test_compare_names_an_unknown_model():
