@@ -62,7 +62,7 @@ def test_paired_interval_covers_and_finds_as_often_as_it_says(name, rng):
 def test_interval_of_one_model_covers_as_often_as_it_says(name, rng):
     world = WORLDS[name]
     values, truth = (0, world.means[0]) if name == "normal" else (1, world.means[1])
-    covered = share_covered(lambda: world.draw(500, rng)[values], truth, 2_000, rng=rng)
+    covered = share_covered(lambda: world.draw(1_000, rng)[values], truth, 2_000, rng=rng)
     print(f"{name}: coverage {covered:.4f}")
     assert 0.94 <= covered <= 0.96
 
