@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -40,6 +40,7 @@ def audit(
     per_user: pd.DataFrame | RankingScores | None = None,
     candidates: pd.DataFrame | Tensor | NDArray[Any] | None = None,
     evaluate: score_faults.Evaluate | None = None,
+    refit: Callable[[], Recommender] | None = None,
     k: int = 10,
     item_metadata: pd.DataFrame | None = None,
     user_metadata: pd.DataFrame | None = None,
@@ -77,6 +78,9 @@ def audit(
     evaluate : callable, optional
         ``evaluate(model)`` gives a hit rate, recall, NDCG or MAP in the first ``k``. It is called
         with a model whose scores are all equal.
+    refit : callable, optional
+        ``refit()`` gives the same model, trained anew on the rows before the test alone. Nothing
+        else can tell whether test rows were among the training rows of ``model``.
     k : int
         Length of the lists that ``evaluate`` looks at.
     item_metadata, user_metadata : DataFrame, optional
@@ -126,7 +130,7 @@ def audit(
     checks.metadata(_described(train, item_metadata), user_metadata, features)
     checks.lists(lists, per_user, seen, metadata=item_metadata, masked=not repeats_allowed)
     drawn = checks.candidates(candidates, seen)
-    checks.scores(model, evaluate, k=k, candidates=drawn)
+    checks.scores(model, evaluate, refit, k=k, candidates=drawn)
     return report_of(checks.findings, checked=checks.checked, notes=checks.notes)
 
 

@@ -51,7 +51,7 @@ class World:
         self.train, self.valid, self.test = split(self.log, seed)
         self.settings = {}
         counts = np.bincount(self.items.encode(self.train.item_id), minlength=len(self.items))
-        self.model = Popular(counts, seed)
+        self.model, self.anew = Popular(counts, seed), Popular(counts, seed + 1000)
         self.lists = self.make_lists()
 
     def before(self):
@@ -109,6 +109,7 @@ class World:
             "per_user": self.lists[["user_id"]].drop_duplicates(),
             "candidates": self.make_candidates(),
             "evaluate": self.honest_hit_rate,
+            "refit": lambda: self.anew,
             "k": K,
             "item_metadata": self.catalog.sample(frac=1, random_state=1),
             "features": align_metadata(self.catalog, self.items)[["title", "year"]],
@@ -469,10 +470,23 @@ def trained_on_all_items(seed):
     return world.arguments()
 
 
+def trained_on_the_test(seed):
+    world = World(seed, last_out)
+    table = world.model.scores.clone()
+    user, item = world.users.encode(world.test.user_id), world.items.encode(world.test.item_id)
+    table[user, item] += 0.4
+    world.model = Table(table)
+    return world.arguments()
+
+
 # What a planted fault brings along, rightly found as well.
 ALSO = {
     test_rows_in_training: {"random_split", "seen_listed"},
     valid_shares_test: {"random_split"},
+    trained_on_the_test: {"scores_contain_target"},
+    scores_are_ratings: {"model_saw_test"},
+    target_on_top: {"model_saw_test"},
+    a_hint_of_the_target: {"model_saw_test"},
 }
 PLANTED = {
     own_maps: "own_mapping",
@@ -512,4 +526,5 @@ PLANTED = {
     scale_of_each_part: "ratings_rescaled",
     standardized_apart: "ratings_rescaled",
     trained_on_all_items: "model_saw_test",
+    trained_on_the_test: "model_saw_test",
 }

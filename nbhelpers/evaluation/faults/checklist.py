@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -149,6 +149,7 @@ class Checklist:
         self,
         model: Recommender | None,
         evaluate: score_faults.Evaluate | None,
+        refit: Callable[[], Recommender] | None,
         *,
         k: int,
         candidates: list_faults.Lists | None,
@@ -167,6 +168,11 @@ class Checklist:
         if model is not None:
             self._take(score_faults.model_saw_test(model, data), "model_saw_test")
             self._take(score_faults.scores_with_target(model, data), "scores_contain_target")
+        if model is not None and refit is not None:
+            found = score_faults.better_than_anew(model, refit, data)
+            self._take(found, "model_saw_test")
+        elif model is not None:
+            self.notes.append("without refit, training on test rows was not checked")
         if evaluate is not None:
             found = score_faults.ties_in_metric(evaluate, data, k=k, candidates=candidates)
             self._take(found, "ties_favor_positives")
