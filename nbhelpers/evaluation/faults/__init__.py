@@ -1,0 +1,1 @@
+"""Faults of an evaluation: one module for each place where they hide."""
