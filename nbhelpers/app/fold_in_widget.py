@@ -21,16 +21,23 @@ class FoldInWidget:
     Parameters
     ----------
     service : Service
-    liked : sequence of int
-        Rows of the catalog that are liked at first.
+    liked : sequence of raw ids
+        Items that are liked at first.
 
     Attributes
     ----------
     liked : list of int
+        Rows of the catalog.
+
+    Raises
+    ------
+    KeyError
+        If an id is unknown.
     """
 
-    def __init__(self, service: Service, *, liked: Sequence[int] = ()) -> None:
-        self.service, self.liked = service, list(liked)
+    def __init__(self, service: Service, *, liked: Sequence[Any] = ()) -> None:
+        self.service = service
+        self.liked: list[int] = service.catalog.items.encode_known(list(liked)).tolist()
         self._names = _distinct_names(service)
         self._field = widgets.Combobox(
             placeholder=f"a {service.noun} that you like",

@@ -59,7 +59,7 @@ def known_ids(vocabulary: Vocabulary, typed: Iterable[Any], *, name: str) -> lis
 
 
 def popular_list(trained: TrainedRecommender, k: int) -> pd.DataFrame:
-    """What most users have: the list for somebody about whom nothing is known."""
+    """What most users have, of all times: the list for somebody about whom nothing is known."""
     nobody = Interactions(
         np.zeros(0, dtype=np.int64),
         np.zeros(0, dtype=np.int64),

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nbhelpers.data.ratings_file.read import RatingsLog, describe_counts, read_ratings
+from nbhelpers.data.repeats import repeat_a_pair
 from nbhelpers.data.vocabulary import Vocabulary
 
 LIKE_SHARE = 0.75  # of the way from the lowest to the highest rating: 4 of 1 to 5, 8 of 1 to 10
@@ -110,8 +111,8 @@ def open_log(source: Any, *, min_rating: float | None = None) -> OwnLog:
     report, text = read.report.to_dict(), str(read.report)
     if n_merged:
         note = (
-            f"{n_merged:,} rows repeat a pair, which counts once: from its first row on, with its "
-            "latest rating"
+            f"{repeat_a_pair(n_merged, len(read.frame))}, which counts once: from its first row "
+            "on, with its latest rating"
         )
         report["notes"] = [*report["notes"], note]
         text = f"{text}\nnote            {note}"

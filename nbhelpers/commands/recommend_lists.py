@@ -16,6 +16,7 @@ from nbhelpers.commands.model_folder import TrainedRecommender, as_recommender
 from nbhelpers.commands.progress import Progress
 from nbhelpers.core.recommender import Explains, FoldsIn
 from nbhelpers.core.topk import checked_k
+from nbhelpers.models.baselines import Popularity
 from nbhelpers.models.item_item import EASE, ItemKNN
 from nbhelpers.serving.explain import explain as explain_item
 from nbhelpers.serving.recommend import recommend as recommend_ids
@@ -36,7 +37,8 @@ class UserList:
     items : DataFrame
         ``rank`` from 1, ``item_id``, ``title`` if known, ``score``.
     made_by : str
-        "model", or "popularity" where the user has no history to go by.
+        "model"; or "popularity" where the user has no history to go by; or the name of a model
+        that gives everybody the same list, such as "recent popularity".
     notes : tuple of str
     reasons : dict of item id to DataFrame
         For each item the user's items that speak for it most: ``item_id``, ``title`` if known,
@@ -94,7 +96,7 @@ def recommend(
         A folder of ``nbhelpers train``.
     user_id : raw id
         As text or as in the file. One without a positive, or unknown, gets the popular list, and
-        a note says so.
+        a note says so: what most users of all times have, whatever the model.
     k : int
     explain : bool
         Add the user's own items that speak for each listed one.
@@ -142,7 +144,7 @@ def recommend(
     if explain:
         reasons, note = _reasons(trained, row, items["item_id"].tolist())
         notes.append(note)
-    return UserList(known, items, "model", tuple(notes), reasons)
+    return UserList(known, items, _maker(trained), tuple(notes), reasons)
 
 
 def recommend_all(
@@ -159,7 +161,7 @@ def recommend_all(
     source : path or TrainedRecommender
     out : str or Path
         Gets ``user_id``, ``rank``, ``item_id``, ``title`` if known, ``score``, and ``made_by``:
-        "model" or "popularity". It appears when it is complete.
+        as in ``UserList``. It appears when it is complete.
     k : int
     quiet : bool
 
@@ -209,12 +211,17 @@ def recommend_all(
     return path
 
 
+def _maker(trained: TrainedRecommender) -> str:
+    """What makes the list of a user with a positive."""
+    return trained.name if isinstance(trained.model, Popularity) else "model"
+
+
 def _block(trained: TrainedRecommender, ids: pd.Index[Any], start: int, k: int) -> Any:
     """Lists of some users as an Arrow table."""
     frame = recommend_ids(trained.served, ids, seen=trained.seen, k=k)
     has_history = trained.likes.user_counts[start : start + len(ids)] > 0
     by_user = pd.Series(has_history, index=ids)
-    made_by = frame["user_id"].map(by_user).map({True: "model", False: "popularity"})
+    made_by = frame["user_id"].map(by_user).map({True: _maker(trained), False: "popularity"})
     listed = frame.assign(made_by=made_by)
     if "title" in listed.columns:  # a block without any title is still a block of text
         listed = listed.astype({"title": "string"})

@@ -105,11 +105,31 @@ def without_repeats(pairs: Pairs, *, n_columns: int, repeats: str) -> Pairs:
         raise ValueError(_refusal(pairs.keys, repeated, n_columns))
     if n_repeated:
         n_rows, starts = len(pairs.keys), np.flatnonzero(np.concatenate([[True], ~repeated]))
-        print(f"{n_repeated:,} of {n_rows:,} rows repeat a pair: {REPEATS[repeats]}")
+        print(f"{repeat_a_pair(n_repeated, n_rows)}: {REPEATS[repeats]}")
         return _merged(pairs, starts, repeats)
     if repeats == "count":
         return pairs._replace(weights=np.ones(len(pairs.keys), dtype=np.float32))
     return pairs
+
+
+def repeat_a_pair(n_repeated: int, n_rows: int) -> str:
+    """How many rows repeat a pair, in words.
+
+    Parameters
+    ----------
+    n_repeated, n_rows : int
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> repeat_a_pair(1, 4), repeat_a_pair(2, 4)
+    ('1 of 4 rows repeats a pair', '2 of 4 rows repeat a pair')
+    """
+    verb = "repeats" if n_repeated == 1 else "repeat"
+    return f"{n_repeated:,} of {n_rows:,} rows {verb} a pair"
 
 
 def _merged(pairs: Pairs, starts: Ints, repeats: str) -> Pairs:

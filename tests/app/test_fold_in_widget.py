@@ -8,7 +8,7 @@ from nbhelpers.app.fold_in_widget import FoldInWidget
 
 @pytest.fixture
 def widget():
-    return FoldInWidget(make_service(), liked=[1])
+    return FoldInWidget(make_service(), liked=[101])
 
 
 def listed(widget):
@@ -28,6 +28,11 @@ def test_choosing_a_title_likes_it_and_empties_the_field(widget):
     assert widget.liked == [1, 3]
     assert field.value == ""
     assert listed(widget) != before
+
+
+def test_an_id_that_nobody_knows_is_refused():
+    with pytest.raises(KeyError, match="1 ids are unknown"):
+        FoldInWidget(make_service(), liked=[1])
 
 
 def test_a_title_that_nobody_knows_changes_nothing(widget):

@@ -56,8 +56,8 @@ def test_a_pair_is_new_with_its_first_row_and_rated_by_its_latest():
     assert rows["user_id"].tolist() == [1, 2]
     assert rows["timestamp"].tolist() == [1_900_000_000, 1_950_000_000]
     assert rows["is_positive"].all(), "the later row of user 1 has five stars"
-    assert any("1 rows repeat a pair" in note for note in log.report["notes"])
-    assert "note            1 rows repeat a pair" in log.report_text
+    assert any("1 of 3 rows repeats a pair" in note for note in log.report["notes"])
+    assert "note            1 of 3 rows repeats a pair" in log.report_text
 
 
 def test_weights_of_repeated_rows_are_summed_and_grow_by_their_logarithm():

@@ -95,6 +95,17 @@ def test_user_without_a_like_gets_the_popular_list_without_what_they_had(ease, t
     assert lists.groupby("made_by")["user_id"].unique().loc["popularity"].tolist() == [900]
 
 
+@pytest.mark.parametrize("name", ["popularity", "recent popularity"])
+def test_a_list_that_is_the_same_for_everybody_is_no_list_of_a_model(folders, name, tmp_path):
+    of_all = pd.read_parquet(recommend_all(folders[name], tmp_path / "all.parquet", quiet=True))
+    assert set(of_all["made_by"]) == {name}
+    assert recommend(folders[name], 7, k=3).made_by == name
+    new = recommend(folders[name], "nobody", k=3)
+    assert new.made_by == "popularity"
+    counts = folders[name].likes.item_counts
+    assert new.items["score"].tolist() == sorted(counts.tolist(), reverse=True)[:3]
+
+
 def test_a_short_list_is_told(ease):
     answer = recommend(ease, 7, k=40)
     assert answer.notes == (f"only {len(answer.items)} items are left that user 7 does not have",)

@@ -74,6 +74,12 @@ def test_what_was_done_is_said_in_one_line(capsys, repeats, line):
     assert capsys.readouterr().out == line
 
 
+def test_one_row_repeats_a_pair(capsys):
+    Interactions([0, 0, 1], [0, 0, 0], repeats="last")
+    said = "1 of 3 rows repeats a pair: the last row of each pair is kept\n"
+    assert capsys.readouterr().out == said
+
+
 def test_nothing_is_said_where_nothing_repeats(capsys):
     Interactions([0, 1], [0, 0], repeats="last")
     assert capsys.readouterr().out == ""

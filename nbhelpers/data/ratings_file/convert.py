@@ -107,7 +107,7 @@ class Converter:
         if "time" in self.positions:
             columns["timestamp"] = self._column(loaded, "time", self._times, bad)
         if "event" in self.positions:
-            self._events(loaded, columns, keep)
+            self._events(loaded, columns, keep, bad.usable())
         if self.choices.on_bad == "stop":
             bad.stop()
         self.tally.n_rows += loaded.n_rows + len(loaded.odd_rows)
@@ -244,8 +244,8 @@ class Converter:
         counter = self.tally.levels.setdefault(role, Counter())
         counter.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
 
-    def _events(self, loaded: Loaded, columns: dict[str, Any], keep: Mask) -> None:
-        """The event of each row, and its weight where events have one."""
+    def _events(self, loaded: Loaded, columns: dict[str, Any], keep: Mask, usable: Mask) -> None:
+        """The event of each row, and its weight where events have one; bad rows do not count."""
         codes, values = distinct(loaded.columns[self.positions["event"]])
         text = clean_text(values if is_text(values.type) else values.cast(pa.large_string()))
         if codes is None:
@@ -253,7 +253,8 @@ class Converter:
             codes, text = distinct(encoded)
         codes = np.zeros(0, dtype=np.int64) if codes is None else codes
         names = text.to_pylist()
-        counts = np.bincount(codes[codes >= 0], minlength=len(names)).tolist()
+        counted = codes[(codes >= 0) & keep & usable]
+        counts = np.bincount(counted, minlength=len(names)).tolist()
         self.tally.events.update(
             {str(name): count for name, count in zip(names, counts, strict=True) if name}
         )
@@ -274,7 +275,7 @@ class Converter:
             [given.get(name, np.nan) if name else np.nan for name in names] + [np.nan]
         )
         spread = weights[codes]
-        lost = np.isnan(spread) & keep
+        lost = np.isnan(spread) & keep & usable
         if lost.any():
             self.tally.dropped["event without a weight"] += int(lost.sum())
         keep &= ~np.isnan(spread)

@@ -14,6 +14,7 @@ from nbhelpers.data.ratings_file.read_report import ReadReport
 from nbhelpers.data.ratings_file.refusals import counted
 from nbhelpers.data.ratings_file.repeated_rows import REPEATS_SAID
 from nbhelpers.data.ratings_file.roles import Roles
+from nbhelpers.data.repeats import repeat_a_pair
 
 FORM_WORDS = {
     "s": "seconds since 1970",
@@ -37,7 +38,7 @@ def repeats_in_words(repeats: str, n_repeated: int, n_rows: int) -> str:
     """
     if not n_repeated:
         return "no row repeats a pair of user and item"
-    found = f"{n_repeated:,} of {n_rows:,} rows repeat a pair of user and item"
+    found = f"{repeat_a_pair(n_repeated, n_rows)} of user and item"
     if repeats == "keep":
         return f"{found}: all are kept (keep); say last, first, sum, count or max to merge them"
     return f"{found}: {REPEATS_SAID[repeats]} ({repeats})"
@@ -107,7 +108,8 @@ def report_of(
     elif choices.unrated is not None:
         said["unrated"] = choices.unrated
     if tally.events:
-        events = ", ".join(f"{event} ({n:,})" for event, n in tally.events.most_common(8))
+        common = [(event, n) for event, n in tally.events.most_common(8) if n]
+        events = ", ".join(f"{event} ({n:,})" for event, n in common)
         weights = choices.event_weights
         what = "all are kept" if weights is None else f"weights {dict(weights)}"
         said["events"] = f"{events}: {what}; event_weights={{...}} weights and filters them"

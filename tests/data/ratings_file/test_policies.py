@@ -130,7 +130,7 @@ def test_repeats_go_by_policy(read, repeats, weights, times):
     log = read(REPEATED, repeats=repeats)
     assert log.frame["weight"].tolist() == weights
     assert log.frame["timestamp"].tolist() == times
-    assert log.report.policies["repeats"].startswith("1 of 4 rows repeat a pair of user and item")
+    assert log.report.policies["repeats"].startswith("1 of 4 rows repeats a pair of user and item")
 
 
 def test_rows_may_be_counted(read):
@@ -199,6 +199,17 @@ def test_all_events_are_kept_and_counted(read):
     log = read(EVENTS)
     assert log.frame["event"].fillna("").tolist() == ["view", "buy", "view", "cart", ""]
     assert log.report.policies["events"].startswith("view (2), buy (1), cart (1): all are kept")
+
+
+def test_events_of_bad_rows_do_not_count(read):
+    rows = EVENTS + ",4,view\n,5,sale\n"
+    log = read(rows, on_bad="skip")
+    assert log.report.dropped == {"rejected as bad": 2}
+    assert log.report.policies["events"].startswith("view (2), buy (1), cart (1): all are kept")
+    weighted = read(rows, on_bad="skip", event_weights={"view": 1, "buy": 5})
+    lost = {"event without a weight": 2, "rejected as bad": 2}
+    assert weighted.report.dropped == lost
+    assert weighted.report.n_rows_read - len(weighted.frame) == sum(lost.values())
 
 
 def test_events_get_weights_and_others_are_left_out(read):
