@@ -17,7 +17,7 @@ LIKE_SHARE = 0.75  # of the way from the lowest to the highest rating: 4 of 1 to
 
 @dataclass(frozen=True, eq=False)
 class OwnLog:
-    """What a file says, one row for each pair of a user and an item.
+    """What a file says, one row for each pair of a user and an item that stands in any row of it.
 
     Attributes
     ----------
@@ -25,7 +25,8 @@ class OwnLog:
         ``user_id``, ``item_id``, ``is_positive`` (bool) and, where known, ``timestamp`` (int64,
         Unix seconds) and ``weight`` (1 for the smallest in the file, and 1 more for each factor
         of e). A pair that came more than once has the time of its first row, since it is new only
-        then, the rating of its latest, and the sum of its weights.
+        then, the rating of its latest, and the sum of its weights. A pair that stands only in
+        rows that a policy left out is no positive: it is seen, and no more.
     catalog : DataFrame
         One row for each item: ``item_id`` and, where the file has titles, ``title``.
     rule : str
@@ -36,6 +37,8 @@ class OwnLog:
         What the file was read as, and what was lost, merged or changed.
     report_text : str
         The same in words.
+    n_also_had : int
+        Rows that were left out, the last ones of ``rows``.
     """
 
     rows: pd.DataFrame
@@ -44,6 +47,7 @@ class OwnLog:
     min_rating: float | None
     report: dict[str, Any]
     report_text: str
+    n_also_had: int = 0
 
     @property
     def n_users(self) -> int:
@@ -115,13 +119,19 @@ def open_log(source: Any, *, min_rating: float | None = None) -> OwnLog:
         )
         report["notes"] = [*report["notes"], note]
         text = f"{text}\nnote            {note}"
+    if len(read.also_had):
+        left_out = read.also_had.assign(is_positive=False)
+        if "weight" in marked.columns:
+            left_out["weight"] = 1.0
+        marked = pd.concat([marked, left_out[list(marked.columns)]], ignore_index=True)
     return OwnLog(
         rows=marked,
-        catalog=_catalog(rows["item_id"], read.titles),
+        catalog=_catalog(marked["item_id"], read.titles),
         rule=rule,
         min_rating=threshold,
         report=report,
         report_text=text,
+        n_also_had=len(read.also_had),
     )
 
 

@@ -72,6 +72,14 @@ class BadRows:
             usable[cells.rows] = False
         return usable
 
+    def usable_at(self, position: int | None) -> NDArray[np.bool_]:
+        """Which rows have no problem in one column."""
+        usable = np.ones(self.loaded.n_rows, dtype=bool)
+        for cells in self.cells:
+            if cells.position == position:
+                usable[cells.rows] = False
+        return usable
+
     def stop(self) -> None:
         """Refuse the first bad row, if there is one.
 

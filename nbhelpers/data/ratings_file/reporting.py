@@ -75,6 +75,7 @@ def report_of(
     ranges: Mapping[str, Sequence[float | str]],
     policies: Mapping[str, str],
     rejected_file: str | None,
+    n_also_had: int = 0,
 ) -> ReadReport:
     """The report on a log.
 
@@ -91,6 +92,8 @@ def report_of(
         Users and items.
     ranges, policies : mapping
     rejected_file : str, optional
+    n_also_had : int
+        Pairs that stand only in rows that were left out.
 
     Returns
     -------
@@ -115,6 +118,12 @@ def report_of(
         said["on_bad"] = "skip"
     if tally.implicit:
         tally.note(f"{counted(tally.implicit, 'row')} kept without a rating (NaN)")
+    if n_also_had:
+        verb = "stands" if n_also_had == 1 else "stand"
+        tally.note(
+            f"{counted(n_also_had, 'pair')} of a user and an item {verb} only in rows left out: "
+            "still had, so no list holds them"
+        )
     form = tally.forms.get("time")
     if form:
         tally.note(f"times are read as {FORM_WORDS.get(form, form)}")
@@ -138,4 +147,5 @@ def report_of(
         notes=tally.notes,
         policies=said,
         rejected_file=rejected_file,
+        n_also_had=n_also_had,
     )
