@@ -274,7 +274,7 @@ class Converter:
             raise InvalidRatingsError(
                 "event_weights and a column of weights: leave out one of them"
             )
-        known = [*names, *self.tally.events]
+        known = list(dict.fromkeys([*names, *self.tally.events]))
         if not self.keep_text:
             event_weights(known, self.choices)
         given = self.choices.event_weights

@@ -119,7 +119,8 @@ def read_ratings(
     on_bad : {"stop", "skip"}
         Whether the first bad row ends the reading, or bad rows are left out and written to a file.
     rejected : str or Path, optional
-        The file of bad rows; left out, NAME.rejected.csv beside the source (none for a table).
+        The file of bad rows; left out, NAME.rejected.csv beside the source (none for a table),
+        or NAME.rejected.2.csv where that is one of other rows.
     rating_range : tuple of two floats, optional
         Lowest and highest rating allowed.
     time_format : str, optional
@@ -205,7 +206,10 @@ def read_ratings(
             return _read(source, choices, name, rejected)
         except NotUtf8Error as error:
             choices = replace(choices, encoding=FALLBACK_ENCODING)
-            note = f"{error}: read as {FALLBACK_ENCODING}, say encoding=... if this is wrong"
+            note = (
+                f"{error}: read as {FALLBACK_ENCODING}, say encoding=... (--encoding NAME) if this "
+                "is wrong"
+            )
             return _read(source, choices, name, rejected, note)
     except InvalidRatingsError as error:
         raise type(error)(printable(f"{name}: {error}")) from error.__cause__
@@ -261,8 +265,7 @@ def _read(
         converter.tally.dropped["rejected as bad"] += len(bad)
         path = rejected_path(source, rejected)
         if path is not None:
-            write_rejected(bad, path)
-            rejected_file = str(path)
+            rejected_file = str(write_rejected(bad, path, replaces=rejected is not None))
     converter.tally.note(*roles.notes, *opened.notes, *notes, *title_notes)
     report = report_of(
         name,
@@ -327,7 +330,7 @@ def _repeated(frame: pd.DataFrame, n_repeated: int) -> str:
     return (
         f"each pair of user and item may stand once, {n_repeated:,} repeated, e.g. rows "
         f"{first + 1} and {second + 1} of those kept (user {user_id}, item {item_id}): say "
-        "repeats='last' or another of keep, first, sum, count, max"
+        "repeats='last' (--repeats last) or another of keep, first, sum, count, max"
     )
 
 

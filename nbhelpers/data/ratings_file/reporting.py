@@ -39,7 +39,11 @@ def repeats_in_words(repeats: str, n_repeated: int, n_rows: int) -> str:
         return "no row repeats a pair of user and item"
     found = f"{n_repeated:,} of {n_rows:,} rows repeat a pair of user and item"
     if repeats == "keep":
-        return f"{found}: all are kept (keep); say last, first, sum, count or max to merge them"
+        return (
+            f"{found}: all are kept (keep), and models count each pair once, from its first row "
+            "on, with its latest rating and all its weight; say last, first, sum, count or max "
+            "(--repeats last) to merge them here"
+        )
     return f"{found}: {REPEATS_SAID[repeats]} ({repeats})"
 
 
@@ -113,7 +117,10 @@ def report_of(
         events = ", ".join(f"{event} ({n:,})" for event, n in tally.events.most_common(8))
         weights = choices.event_weights
         what = "all are kept" if weights is None else f"weights {dict(weights)}"
-        said["events"] = f"{events}: {what}; event_weights={{...}} weights and filters them"
+        said["events"] = (
+            f"{events}: {what}; event_weights={{...}} (--event-weights view=1,buy=5) weights and "
+            "filters them"
+        )
     if choices.on_bad == "skip":
         said["on_bad"] = "skip"
     if tally.implicit:

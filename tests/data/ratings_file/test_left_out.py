@@ -76,3 +76,15 @@ def test_nothing_is_had_beside_rows_of_which_none_was_left_out():
     log = read_ratings(pd.DataFrame({"user_id": [1, 2], "item_id": ["a", "b"]}))
     assert log.also_had.empty
     assert log.report.n_also_had == 0
+
+
+def test_rejected_rows_of_another_reading_are_not_overwritten(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text(f"{HEAD}1,5,4,1700000100\n1,6,n/a,1700000200\n2,5,3,1700000300\n")
+    first = read_ratings(path, on_bad="skip").report.rejected_file
+    kept = (tmp_path / "log.rejected.csv").read_text()
+    assert read_ratings(path, on_bad="skip").report.rejected_file == first, "the same rows"
+    path.write_text(f"{HEAD}1,5,4,1700000100\n1,7,n/a,1700000200\n2,5,3,1700000300\n")
+    second = read_ratings(path, on_bad="skip").report.rejected_file
+    assert second == str(tmp_path / "log.rejected.2.csv")
+    assert (tmp_path / "log.rejected.csv").read_text() == kept
