@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nbhelpers.data.ratings_file.read import RatingsLog, describe_counts, read_ratings
 from nbhelpers.data.vocabulary import Vocabulary
 
+VALUES = ("user_id", "item_id", "rating", "weight", "event")
 LIKE_SHARE = 0.75  # of the way from the lowest to the highest rating: 4 of 1 to 5, 8 of 1 to 10
 
 
@@ -37,6 +38,9 @@ class OwnLog:
         What the file was read as, and what was lost, merged or changed.
     report_text : str
         The same in words.
+    values : DataFrame
+        ``user_id``, ``item_id`` and, where known, ``rating``, ``weight`` and ``event`` as the file
+        has them, of the rows that were not left out.
     n_also_had : int
         Rows that were left out, the last ones of ``rows``.
     """
@@ -47,6 +51,7 @@ class OwnLog:
     min_rating: float | None
     report: dict[str, Any]
     report_text: str
+    values: pd.DataFrame
     n_also_had: int = 0
 
     @property
@@ -112,13 +117,19 @@ def open_log(source: Any, *, min_rating: float | None = None) -> OwnLog:
         marked["weight"] = _confidence(rows["weight"].to_numpy(dtype=float), liked)
         rule += "; a positive weighs 1 + log(weight / smallest weight) where a model takes weights"
     report, text = read.report.to_dict(), str(read.report)
+    notes = []
     if n_merged:
-        note = (
+        notes.append(
             f"{n_merged:,} rows repeat a pair, which counts once: from its first row on, with its "
             "latest rating"
         )
-        report["notes"] = [*report["notes"], note]
-        text = f"{text}\nnote            {note}"
+    if "rating" in rows.columns and len(rows) > 1 and rows["rating"].min() == rows["rating"].max():
+        notes.append(
+            f"all ratings are {rows['rating'].min():g}: they tell nothing apart, every rated row "
+            "is a positive or none is"
+        )
+    report["notes"] = [*report["notes"], *notes]
+    text = "\n".join([text, *(f"note            {note}" for note in notes)])
     if len(read.also_had):
         left_out = read.also_had.assign(is_positive=False)
         if "weight" in marked.columns:
@@ -131,6 +142,7 @@ def open_log(source: Any, *, min_rating: float | None = None) -> OwnLog:
         min_rating=threshold,
         report=report,
         report_text=text,
+        values=rows[[name for name in VALUES if name in rows.columns]],
         n_also_had=len(read.also_had),
     )
 

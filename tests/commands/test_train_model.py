@@ -196,3 +196,19 @@ def test_no_list_holds_what_stands_in_a_row_that_was_left_out(ratings, tmp_path,
     marked = known.merge(written[left_out.tolist() + [True] * 3], on=["user_id", "item_id"])
     assert len(marked) > 200, "rows left out before the test mask other lists, too"
     assert not marked["is_positive"].any()
+
+
+def test_a_model_of_five_rows_is_called_untested(tmp_path):
+    rows = pd.DataFrame({"user_id": [1] * 5, "item_id": range(5), "timestamp": range(1, 6)})
+    trained = train(rows, tmp_path / "mine", quiet=True)
+    assert trained.settings["is_tested"] is False
+    assert "too small to rank models" in trained.settings["comparison"]["reason"]
+
+
+def test_paths_that_are_not_there_are_named(ratings, ease, tmp_path):
+    with pytest.raises(ValueError, match="there is no comparison"):
+        train(ratings, tmp_path / "mine", comparison=tmp_path / "none", quiet=True)
+    with pytest.raises(ValueError, match="there is no file"):
+        train(ratings, tmp_path / "mine", titles=tmp_path / "none.csv", quiet=True)
+    with pytest.raises(ValueError, match=r"there is no folder .*none for lists\.parquet"):
+        recommend_all(ease, tmp_path / "none" / "lists.parquet", quiet=True)
