@@ -14,7 +14,7 @@ from nbhelpers.commands.cost_forecast import forecast_costs, what_does_not_fit
 from nbhelpers.commands.model_race import MOST_TEST, MOST_VALID, race
 from nbhelpers.commands.own_log import open_log
 from nbhelpers.commands.progress import Progress
-from nbhelpers.commands.split_choice import SplitName, choose_split
+from nbhelpers.commands.split_choice import SplitName, choose_split, require_a_test
 from nbhelpers.core.checks import require_one
 
 
@@ -65,8 +65,8 @@ def compare(
     Raises
     ------
     ValueError
-        If the log is too small to hold rows out, a model is unknown, no model fits into the
-        limits, or a setting is out of its range.
+        If the log is too small to hold rows out or to rank models, a model is unknown, no model
+        fits into the limits, or a setting is out of its range.
 
     Examples
     --------
@@ -82,6 +82,7 @@ def compare(
     contenders = contenders_of(models, is_timed=log.is_timed)
     chosen = choose_split(log, split=split, seed=seed)
     parts = chosen.parts
+    require_a_test(parts)
     progress.say(f"positives: {log.rule}")
     progress.say(f"split: {chosen.why}; it cannot see: {chosen.cannot_see}")
     costs = forecast_costs(

@@ -15,7 +15,7 @@ from nbhelpers.commands.model_race import METRIC, Entry
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.evaluation.statistics import compare as paired_tests
 
-FEW_USERS = 200  # of a test, below which most differences stay undecided
+FEW_USERS = 200  # of a test, below which intervals are wide
 DECIDED = 0.05  # corrected p below which a difference counts
 SHOWN = {"ndcg": "NDCG", "map": "MAP", "hit_rate": "HR"}
 
@@ -66,9 +66,21 @@ class Comparison:
     def notes(self) -> list[str]:
         """What to keep in mind when reading the table."""
         n_users = self.split["n_test_users"]
-        if n_users >= FEW_USERS:
-            return []
-        return [f"only {n_users:,} users could be tested: most differences stay undecided"]
+        few_left = self.health[self.choice].few_left
+        notes = []
+        if n_users < FEW_USERS:
+            open_ones = int((self.table["p_corrected"].iloc[1:] >= DECIDED).sum())
+            undecided = open_ones > 0.5 * (len(self.table) - 1)
+            notes.append(
+                f"only {n_users:,} users could be tested: "
+                + ("most differences stay undecided" if undecided else "the intervals are wide")
+            )
+        if few_left > 0.5:
+            notes.append(
+                f"{few_left:.0%} of the users have fewer than {self.k} items left, so that a list "
+                "holds all of them: ask for shorter lists (k, on the command line: -k)"
+            )
+        return notes
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values that JSON can hold."""
@@ -192,7 +204,7 @@ def health_of(entries: Mapping[str, Entry], *, seen: Interactions, k: int) -> di
     return {
         name: list_health(
             entry.scores.lists,
-            torch.from_numpy(entry.scores.per_user["user_idx"].to_numpy()),
+            torch.tensor(entry.scores.per_user["user_idx"].to_numpy()),
             seen=seen,
             k=k,
         )
@@ -219,8 +231,10 @@ def shown_table(table: pd.DataFrame, k: int) -> str:
 
 
 def _health_line(health: Health, k: int) -> str:
+    or_all = f" or, where fewer are left ({health.few_left:.1%}), all of these"
+    or_all = or_all if health.few_left else ""
     return (
-        f"{health.filled:.1%} hold {k} items, {health.n_repeats} repeats, "
+        f"{health.filled:.1%} hold {k} items{or_all}, {health.n_repeats} repeats, "
         f"{health.n_already_had} items already had, {health.users_covered:.1%} of the users have "
         f"a history to go by, {health.catalog_covered:.1%} of the items are on a list, "
         f"{health.popular_share:.1%} of a list is from the most popular fifth"

@@ -206,7 +206,7 @@ def contenders_of(names: Sequence[str] | None, *, is_timed: bool) -> list[Conten
     Parameters
     ----------
     names : sequence of str, optional
-        Left out, all; those that need times only where times are known.
+        Left out, all; those that need times only where times are known. Capitals do not matter.
     is_timed : bool
 
     Returns
@@ -223,6 +223,9 @@ def contenders_of(names: Sequence[str] | None, *, is_timed: bool) -> list[Conten
     >>> [each.name for each in contenders_of(["EASE", "popularity"], is_timed=False)]
     ['popularity', 'EASE']
     """
+    if names is not None:
+        spelled = {name.lower(): name for name in NAMES}
+        names = [spelled.get(name.lower(), name) for name in names]
     strange = [name for name in names or () if name not in NAMES]
     if strange:
         raise ValueError(f"no model is called {strange[0]!r}: choose among {', '.join(NAMES)}")

@@ -129,7 +129,7 @@ def read_lists(
     frame = frame.sort_values(["user", "order"], kind="stable")
     again = frame.duplicated(["user", "item"]).to_numpy()
     frame = taken_out(frame, again, "list an item again for the same user")
-    pairs = (torch.from_numpy(frame[side].to_numpy()) for side in ("user", "item"))
+    pairs = (torch.tensor(frame[side].to_numpy()) for side in ("user", "item"))
     had = seen.contains(*pairs).numpy()
     frame = taken_out(frame, had, "listed an item that the user already has")
     if frame.empty:
@@ -144,7 +144,7 @@ def read_lists(
         place[short],
     )
     lists = torch.full((len(users), k), -1)
-    lists[torch.from_numpy(user), torch.from_numpy(place)] = torch.from_numpy(item)
+    lists[torch.tensor(user), torch.tensor(place)] = torch.tensor(item)
     shape = len(users), len(items)
     return ForeignLists(csr_matrix((1.0 / (1 + place), (user, item)), shape=shape), lists, notes)
 
@@ -194,6 +194,8 @@ def plain_name(name: str) -> str:
 
 def read_table(path: Path) -> pd.DataFrame:
     """A CSV, TSV or Parquet file; text of the first two stays as it is written."""
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}: name a CSV, TSV or Parquet file")
     if path.suffix == ".parquet":
         return pd.read_parquet(path)
     separator = "\t" if ".tsv" in path.suffixes else ","

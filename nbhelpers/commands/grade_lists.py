@@ -19,7 +19,7 @@ from nbhelpers.commands.list_health import Health, list_health
 from nbhelpers.commands.model_race import MOST_TEST, Entry, race, some_users
 from nbhelpers.commands.own_log import open_log
 from nbhelpers.commands.progress import Progress
-from nbhelpers.commands.split_choice import POSITIVE, SplitName, choose_split
+from nbhelpers.commands.split_choice import POSITIVE, SplitName, choose_split, require_a_test
 from nbhelpers.core.topk import checked_k
 from nbhelpers.evaluation.evaluate import evaluate_ranking
 
@@ -132,6 +132,7 @@ def evaluate(
     log = open_log(source, min_rating=min_rating)
     chosen = choose_split(log, split=split, seed=seed)
     parts = chosen.parts
+    require_a_test(parts)
     theirs = read_lists(lists, seen=parts.seen, k=k, columns=columns)
     test = some_users(parts.test, most=MOST_TEST, seed=seed)
     started = time.perf_counter()
@@ -159,7 +160,7 @@ def evaluate(
     notes += [f"{name} {reason}" for name, reason in failed.items()]
     return GradedLists(
         table=result_table({THEIRS: entry, **entries}, seed=seed),
-        health=list_health(listed, torch.from_numpy(rows), seen=parts.seen, k=k),
+        health=list_health(listed, torch.tensor(rows), seen=parts.seen, k=k),
         notes=notes,
         split=chosen.to_dict(),
         rule=log.rule,
@@ -182,8 +183,9 @@ def write_training(
     ----------
     source : path, DataFrame, RatingsLog or OwnLog
     out : str or Path
-        A .csv or .parquet file: ``user_id``, ``item_id``, ``is_positive``, and ``timestamp`` where
-        it is known. It appears when it is complete.
+        A .csv or .parquet file: ``user_id``, ``item_id``, ``is_positive``, and where they are known
+        ``timestamp``, ``rating``, ``weight`` (the sum of a pair) and ``event`` (its latest). It
+        appears when it is complete.
     split, min_rating, seed
         As for ``compare``; ``evaluate`` needs the same.
 
@@ -205,12 +207,13 @@ def write_training(
     parts = choose_split(log, split=split, seed=seed).parts
     frame = parts.seen.to_frame()
     frame["is_positive"] = frame["weight"] >= POSITIVE
+    frame = frame.drop(columns="weight").merge(log.values, on=["user_id", "item_id"], how="left")
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
         if path.suffix == ".csv":
-            frame.drop(columns="weight").to_csv(partial, index=False)
+            frame.to_csv(partial, index=False)
         else:
-            frame.drop(columns="weight").to_parquet(partial, index=False)
+            frame.to_parquet(partial, index=False)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nbhelpers.commands.own_log import OwnLog, open_log
-from nbhelpers.commands.split_choice import choose_split
+from nbhelpers.commands.split_choice import choose_split, require_a_test
 
 FEW_ROWS = 2  # of a user or an item, of which no model learns much
 HEAVY_SHARE = 0.05  # of all rows, by one user
@@ -99,11 +99,13 @@ def inspect(source: Any, *, min_rating: float | None = None, seed: int = 0) -> I
     """
     log = open_log(source, min_rating=min_rating)
     oddities = _oddities(log)
+    split = None
     try:
-        split = choose_split(log, seed=seed).to_dict()
+        chosen = choose_split(log, seed=seed)
+        split = chosen.to_dict()
+        require_a_test(chosen.parts)
     except ValueError as error:
-        split = None
-        oddities.append(f"no rows can be held out: {error}")
+        oddities.append(str(error) if split else f"no rows can be held out: {error}")
     return Inspection(log.report, log.report_text, log.n_positives, log.rule, oddities, split)
 
 
@@ -122,7 +124,7 @@ def _oddities(log: OwnLog) -> list[str]:
                 f"user {counts.index[0]} alone has {counts.iloc[0] / len(log.rows):.0%} of the "
                 "rows: a machine, or an account of many?"
             )
-    share = log.n_positives / len(log.rows)
+    share = log.n_positives / (len(log.rows) - log.n_also_had)
     if share < 0.05:
         found.append(f"only {share:.1%} of the rows are positives: is the scale what it seems?")
     if not log.is_timed:

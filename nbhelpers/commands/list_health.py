@@ -29,6 +29,8 @@ class Health(NamedTuple):
         Share of the items that are on a list.
     popular_share : float
         Share of a list that comes from the fifth of the items with the most users.
+    few_left : float
+        Share of the lists for whose users fewer items were left than were asked for.
     """
 
     filled: float
@@ -37,6 +39,7 @@ class Health(NamedTuple):
     users_covered: float
     catalog_covered: float
     popular_share: float
+    few_left: float = 0.0
 
     @property
     def is_sound(self) -> bool:
@@ -69,7 +72,7 @@ def list_health(lists: Tensor, user_idx: Tensor, *, seen: Interactions, k: int) 
     (1.0, 1, 2)
     """
     placed = lists >= 0
-    available = seen.n_items - torch.from_numpy(seen.user_counts)[user_idx]
+    available = seen.n_items - torch.tensor(seen.user_counts)[user_idx]
     wanted = available.clamp(max=k)
     ordered = lists.sort(dim=1).values
     again = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
@@ -78,6 +81,7 @@ def list_health(lists: Tensor, user_idx: Tensor, *, seen: Interactions, k: int) 
         filled=float((placed.sum(dim=1) >= wanted).double().mean()),
         n_repeats=int(again.sum()),
         n_already_had=int(seen.contains(users, lists[placed]).sum()),
+        few_left=float((available < k).double().mean()),
         users_covered=float(np.mean(seen.user_counts > 0)),
         catalog_covered=coverage(lists, n_items=seen.n_items),
         popular_share=float(popularity_share(lists, seen.item_counts).nanmean()),

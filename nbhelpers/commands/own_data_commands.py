@@ -155,6 +155,8 @@ def train(
     if as_json:
         print(as_one_line({"out": str(out), **trained.settings}))
     else:
+        if not trained.settings["is_tested"]:
+            print(f"untested: {trained.settings['comparison']['reason']}")
         print(f"{trained.name} in {out}: nbhelpers recommend {out} --user ID")
 
 
@@ -193,7 +195,7 @@ def evaluate(
     from nbhelpers.commands import grade_lists
 
     if (lists is None) == (training is None):
-        raise typer.BadParameter("either --training ROWS or --lists LISTS is required")
+        raise typer.BadParameter("one of --training ROWS and --lists LISTS is required, not both")
     protocol: dict[str, Any] = {"split": split, "min_rating": min_rating, "seed": seed}
     if training is not None:
         with on_error_stream(quiet=quiet):

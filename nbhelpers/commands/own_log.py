@@ -13,12 +13,13 @@ from nbhelpers.data.ratings_file.read import RatingsLog, describe_counts, read_r
 from nbhelpers.data.repeats import repeat_a_pair
 from nbhelpers.data.vocabulary import Vocabulary
 
+VALUES = ("user_id", "item_id", "rating", "weight", "event")
 LIKE_SHARE = 0.75  # of the way from the lowest to the highest rating: 4 of 1 to 5, 8 of 1 to 10
 
 
 @dataclass(frozen=True, eq=False)
 class OwnLog:
-    """What a file says, one row for each pair of a user and an item.
+    """What a file says, one row for each pair of a user and an item that stands in any row of it.
 
     Attributes
     ----------
@@ -26,7 +27,8 @@ class OwnLog:
         ``user_id``, ``item_id``, ``is_positive`` (bool) and, where known, ``timestamp`` (int64,
         Unix seconds) and ``weight`` (1 for the smallest in the file, and 1 more for each factor
         of e). A pair that came more than once has the time of its first row, since it is new only
-        then, the rating of its latest, and the sum of its weights.
+        then, the rating of its latest, and the sum of its weights. A pair that stands only in
+        rows that a policy left out is no positive: it is seen, and no more.
     catalog : DataFrame
         One row for each item: ``item_id`` and, where the file has titles, ``title``.
     rule : str
@@ -37,6 +39,11 @@ class OwnLog:
         What the file was read as, and what was lost, merged or changed.
     report_text : str
         The same in words.
+    values : DataFrame
+        ``user_id``, ``item_id`` and, where known, ``rating``, ``weight`` and ``event`` as the file
+        has them, of the rows that were not left out.
+    n_also_had : int
+        Rows that were left out, the last ones of ``rows``.
     """
 
     rows: pd.DataFrame
@@ -45,6 +52,8 @@ class OwnLog:
     min_rating: float | None
     report: dict[str, Any]
     report_text: str
+    values: pd.DataFrame
+    n_also_had: int = 0
 
     @property
     def n_users(self) -> int:
@@ -109,20 +118,33 @@ def open_log(source: Any, *, min_rating: float | None = None) -> OwnLog:
         marked["weight"] = _confidence(rows["weight"].to_numpy(dtype=float), liked)
         rule += "; a positive weighs 1 + log(weight / smallest weight) where a model takes weights"
     report, text = read.report.to_dict(), str(read.report)
+    notes = []
     if n_merged:
-        note = (
+        notes.append(
             f"{repeat_a_pair(n_merged, len(read.frame))}, which counts once: from its first row "
             "on, with its latest rating"
         )
-        report["notes"] = [*report["notes"], note]
-        text = f"{text}\nnote            {note}"
+    if "rating" in rows.columns and len(rows) > 1 and rows["rating"].min() == rows["rating"].max():
+        notes.append(
+            f"all ratings are {rows['rating'].min():g}: they tell nothing apart, every rated row "
+            "is a positive or none is"
+        )
+    report["notes"] = [*report["notes"], *notes]
+    text = "\n".join([text, *(f"note            {note}" for note in notes)])
+    if len(read.also_had):
+        left_out = read.also_had.assign(is_positive=False)
+        if "weight" in marked.columns:
+            left_out["weight"] = 1.0
+        marked = pd.concat([marked, left_out[list(marked.columns)]], ignore_index=True)
     return OwnLog(
         rows=marked,
-        catalog=_catalog(rows["item_id"], read.titles),
+        catalog=_catalog(marked["item_id"], read.titles),
         rule=rule,
         min_rating=threshold,
         report=report,
         report_text=text,
+        values=rows[[name for name in VALUES if name in rows.columns]],
+        n_also_had=len(read.also_had),
     )
 
 

@@ -210,7 +210,7 @@ def _yes_or_no(text: str) -> bool:
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
-    "missing_values": _numbers,
+    "missing_values": lambda text: () if text == "none" else _numbers(text),
     "rating_range": _numbers,
     "event_weights": _weights,
     "header": _yes_or_no,

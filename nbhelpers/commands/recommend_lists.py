@@ -191,6 +191,8 @@ def recommend_all(
     trained, k, path = as_recommender(source), checked_k(k), Path(out)
     if path.suffix != ".parquet":
         raise ValueError(f"lists are written as Parquet: name a file .parquet, got {path.name!r}")
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no folder {path.parent} for {path.name}: make it first")
     n_block = max(1, min(MOST_USERS, SCORES_IN_BLOCK // len(trained.items)))
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     writer: Any = None

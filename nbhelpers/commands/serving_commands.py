@@ -43,7 +43,7 @@ def recommend(
     from nbhelpers.commands import recommend_lists
 
     if (user is None) != everyone or everyone != (out is not None):
-        raise typer.BadParameter("either --user ID, or --all with --out FILE, is required")
+        raise typer.BadParameter("one of --user ID and --all with --out FILE is required, not both")
     with on_error_stream(quiet=quiet):
         if out is not None:
             path = recommend_lists.recommend_all(folder, out, k=k, quiet=quiet)

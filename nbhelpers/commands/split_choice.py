@@ -11,12 +11,15 @@ import pandas as pd
 
 from nbhelpers.commands.own_log import OwnLog
 from nbhelpers.data.positives import PositiveSplit, positive_split
+from nbhelpers.data.ratings_file.refusals import counted
 from nbhelpers.data.splits import last_like_out, stratified_split, temporal_split
 
 SplitName = Literal["auto", "time", "last", "random", "one"]
 HELD_OUT = 0.1  # of the rows, for validation and for the test each
 LEAST_USERS = 100  # of a test after one date; with fewer, each user's own last rows are taken
 LEAST_POSITIVES = 3  # of a user: one to learn from, one for validation, one for the test
+LEAST_TESTED = 6  # users: of fewer, all may agree and a difference is still not decided
+MOST_ALL_RIGHT = 0.5  # share of the users for whom every list is right
 POSITIVE, SEEN_ONLY = 1.0, 0.5
 
 _BLIND = {
@@ -32,7 +35,7 @@ _BLIND = {
 
 
 class TooSmallError(ValueError):
-    """A log of which no rows can be held out."""
+    """A log of which no rows can be held out, or so few that they say nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +125,46 @@ def choose_split(log: OwnLog, *, split: SplitName = "auto", seed: int = 0) -> Ch
             f"{_SPLITS[name][2]} would test only {made.n_test_users:,} users with a history"
         )
     raise TooSmallError(f"the file is too small to hold rows out: {'; '.join(reasons)}")
+
+
+def require_a_test(parts: PositiveSplit) -> None:
+    """Refuse a test that cannot tell models apart.
+
+    Parameters
+    ----------
+    parts : PositiveSplit
+
+    Raises
+    ------
+    TooSmallError
+        If fewer than six users are tested (were all of five better served by one of two models,
+        that would happen by chance once in 16), or most of them have so few items left that any
+        list is right.
+
+    Examples
+    --------
+    >>> from nbhelpers.commands.own_log import open_log
+    >>> rows = pd.DataFrame({"user_id": [1] * 5, "item_id": range(5), "timestamp": range(5)})
+    >>> require_a_test(choose_split(open_log(rows)).parts)
+    Traceback (most recent call last):
+        ...
+    nbhelpers.commands.split_choice.TooSmallError: the file is too small to rank models: 1 user \
+could be tested, at least 6 are needed
+    """
+    tested = parts.test.user_counts > 0
+    n_tested = int(tested.sum())
+    if n_tested < LEAST_TESTED:
+        raise TooSmallError(
+            f"the file is too small to rank models: {counted(n_tested, 'user')} could be tested, "
+            f"at least {LEAST_TESTED} are needed"
+        )
+    left = len(parts.items) - parts.seen.user_counts[tested]
+    all_right = left <= parts.test.user_counts[tested]
+    if all_right.mean() > MOST_ALL_RIGHT:
+        raise TooSmallError(
+            f"the file is too small to rank models: {all_right.mean():.0%} of the users of the "
+            f"test have nothing left but what is looked for, of {counted(len(parts.items), 'item')}"
+        )
 
 
 def _wanted_users(name: str, log: OwnLog) -> float:

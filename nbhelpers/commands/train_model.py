@@ -46,7 +46,8 @@ def train(
 
     Settings come from a comparison: an earlier one, or one that is made now, of the named model
     alone or of all models. The model is then fitted on every positive, the test rows included.
-    Of a log too small to hold rows out, popularity or the named model is fitted untested.
+    Of a log too small to rank models, popularity or the named model is fitted untested, and the
+    settings say so (``is_tested``).
 
     Parameters
     ----------
@@ -103,7 +104,8 @@ def train(
         )
     else:
         found = _comparison_of(comparison, log)
-    name = model or str(found["choice"])
+    spelled = {each.lower(): each for each in found["settings"]}
+    name = spelled.get(model.lower(), model) if model else str(found["choice"])
     if name not in found["settings"]:
         raise ValueError(
             f"the comparison has no settings of {name!r}: choose among "
@@ -122,6 +124,7 @@ def train(
         "rule": log.rule,
         "min_rating": log.min_rating,
         "split": found["split"],
+        "is_tested": found["split"] is not None,
         "comparison": found,
         "nbhelpers": __version__,
     }
@@ -156,6 +159,8 @@ def _comparison_of(source: str | Path | Mapping[str, Any], log: OwnLog) -> Mappi
     else:
         path = Path(source)
         path = path / "comparison.json" if path.is_dir() else path
+        if not path.is_file():
+            raise ValueError(f"there is no comparison {path}: name what compare --out wrote")
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:

@@ -132,7 +132,9 @@ def _sweep(folder: Path) -> None:
 def _description(path: Path) -> dict[str, Any]:
     """What the description says; refused unless every byte is as it was written."""
     if not path.is_file():
-        raise ModelFileError(f"{path} is missing: name a folder that save_model wrote")
+        raise ModelFileError(
+            f"{path} is missing: name a folder that save_model or nbhelpers train wrote"
+        )
     try:
         text = path.read_bytes().decode()
         description: dict[str, Any] = json.loads(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -298,7 +299,15 @@ def log_epoch(history: History, n_epochs: int | None) -> None:
 
 def progress(epochs: Iterable[int]) -> Iterable[int]:
     """Epochs under a bar that shows up after a second, where somebody watches."""
-    return tqdm(epochs, unit="epoch", delay=1, leave=False, disable=not shows_progress())
+    watched = sys.stderr.isatty() or "ipykernel" in sys.modules  # a terminal or a notebook
+    return tqdm(
+        epochs,
+        desc="training",
+        unit="epoch",
+        delay=1,
+        leave=False,
+        disable=not (watched and shows_progress()),
+    )
 
 
 def shows_progress() -> bool:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from nbhelpers.commands.compare_models import compare, write_comparison
 from nbhelpers.commands.comparison import honest_choice
 from nbhelpers.commands.list_health import list_health
 from nbhelpers.commands.model_race import some_users
+from nbhelpers.commands.split_choice import TooSmallError
 from nbhelpers.data.interactions import Interactions
 
 FEW = {"models": ["popularity", "ItemKNN", "EASE"], "n_trials": 2, "quiet": True}
@@ -135,3 +137,36 @@ def test_some_users_keep_all_their_positives():
     kept = drawn.user_counts > 0
     assert kept.sum() == 2
     assert (drawn.user_counts[kept] == rows.user_counts[kept]).all()
+
+
+def five_rows():
+    return pd.DataFrame({"user_id": [1] * 5, "item_id": range(5), "timestamp": range(1, 6)})
+
+
+def test_one_user_is_too_few_to_rank_models():
+    with pytest.raises(TooSmallError, match="too small to rank models: 1 user could be tested"):
+        compare(five_rows(), quiet=True)
+
+
+def test_users_with_nothing_else_left_rank_no_models():
+    rows = pd.DataFrame([(user, item) for user in range(20) for item in range(5)])
+    rows = rows.set_axis(["user_id", "item_id"], axis=1).assign(timestamp=range(1, 101))
+    with pytest.raises(TooSmallError, match="100% of the users of the test have nothing left"):
+        compare(rows, split="last", quiet=True)
+
+
+def test_a_catalog_shorter_than_a_list_is_said(ratings):
+    found = compare(ratings, models=["popularity", "EASE"], k=40, n_trials=1, quiet=True)
+    assert "hold 40 items or, where fewer are left (100.0%), all of these" in str(found)
+    assert any("100% of the users have fewer than 40 items left" in note for note in found.notes)
+    assert found.to_dict()["notes"] == found.notes
+
+
+@pytest.mark.parametrize(
+    ("p_values", "said"),
+    [([1.0, 0.001, 0.002], "the intervals are wide"), ([1.0, 0.5, 0.4], "most differences stay")],
+)
+def test_differences_stay_undecided_only_where_they_do(ratings, p_values, said):
+    found = compare(ratings, models=["popularity"], n_trials=1, quiet=True)
+    table = pd.concat([found.table] * 3).assign(p_corrected=p_values)
+    assert said in replace(found, table=table).notes[0]

@@ -105,3 +105,8 @@ def test_what_does_not_fit_is_named_with_its_reason():
     with pytest.raises(ValueError, match="above 0"):
         what_does_not_fit(costs, memory_gb=1, minutes=0)
     assert free_memory() > 0
+
+
+def test_capitals_in_a_name_do_not_matter():
+    named = contenders_of(["ease", "Popularity"], is_timed=True)
+    assert [each.name for each in named] == ["popularity", "EASE"]

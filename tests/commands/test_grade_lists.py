@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,6 +8,7 @@ import pytest
 from nbhelpers.commands.foreign_lists import read_lists
 from nbhelpers.commands.grade_lists import THEIRS, evaluate, write_training
 from nbhelpers.data.interactions import Interactions
+from nbhelpers.data.ratings_file.read import read_ratings
 from nbhelpers.data.vocabulary import Vocabulary
 from nbhelpers.models.item_item import EASE
 from nbhelpers.serving.recommend import recommend
@@ -30,7 +34,7 @@ def ease_lists(known):
 
 
 def test_training_rows_are_those_before_the_test(ratings, known):
-    merged = known.drop(columns="timestamp").merge(ratings, on=["user_id", "item_id"])
+    merged = known.drop(columns=["timestamp", "rating"]).merge(ratings, on=["user_id", "item_id"])
     assert len(merged) == len(known)
     assert (merged["is_positive"] == (merged["rating"] >= 4)).all()
     held_out = ratings.merge(known[["user_id", "item_id"]], how="left", indicator=True)
@@ -126,6 +130,40 @@ def test_csv_keeps_text_ids_as_they_are(tmp_path):
 
 def test_training_rows_are_csv_or_parquet(ratings, tmp_path):
     path = write_training(ratings, tmp_path / "known.parquet")
-    assert list(pd.read_parquet(path)) == ["user_id", "item_id", "timestamp", "is_positive"]
+    assert list(pd.read_parquet(path)) == [
+        *("user_id", "item_id", "timestamp", "is_positive", "rating")
+    ]
     with pytest.raises(ValueError, match=r"\.csv or \.parquet"):
         write_training(ratings, tmp_path / "known.xlsx")
+
+
+def test_rows_given_out_have_ratings_weights_and_events(tmp_path):
+    rows = [(user, item) for user in range(30) for item in range(8)]
+    log = pd.DataFrame(rows, columns=["user_id", "item_id"])
+    log = log.assign(
+        timestamp=range(1, 241), rating=(log["item_id"] % 5 + 1).astype(float), event="seen"
+    )
+    log["plays"] = range(10, 250)
+    read = read_ratings(log, weight="plays", event="event", time="timestamp")
+    known = pd.read_csv(write_training(read, tmp_path / "known.csv"))
+    both = known.merge(log, on=["user_id", "item_id"], suffixes=("", "_given"))
+    assert len(both) == len(known) > 0
+    assert (both["rating"] == both["rating_given"]).all()
+    assert (both["weight"] == both["plays"]).all()
+    assert (both["event"] == "seen").all()
+
+
+def test_lists_that_are_not_there_are_named(ratings, tmp_path):
+    with pytest.raises(ValueError, match="there is no file"):
+        evaluate(ratings, tmp_path / "none.csv", quiet=True)
+
+
+def test_lists_are_graded_without_a_warning_of_a_library(own_file, tmp_path):
+    lists = pd.DataFrame({"user": [7] * 40, "item": range(1, 41)})
+    lists.to_csv(tmp_path / "lists.csv", index=False)
+    command = [sys.executable, "-m", "nbhelpers", "evaluate", own_file, "--lists"]
+    options = ["--trials", "1", "-q"]
+    done = subprocess.run(
+        [*command, tmp_path / "lists.csv", *options], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""

@@ -33,3 +33,10 @@ def test_a_file_too_small_to_split_is_still_looked_at():
     found = inspect(pd.DataFrame({"user_id": [1, 2], "item_id": [3, 4]}))
     assert found.split is None
     assert any("no rows can be held out" in each for each in found.to_dict()["notes"])
+
+
+def test_a_split_too_small_to_rank_models_is_told():
+    rows = {"user_id": [1] * 5, "item_id": range(5), "timestamp": range(1, 6)}
+    found = inspect(pd.DataFrame(rows))
+    assert found.split["name"] == "last"
+    assert any("too small to rank models: 1 user" in each for each in found.oddities)

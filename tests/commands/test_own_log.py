@@ -93,3 +93,14 @@ def test_a_notebook_shows_counts_and_no_frames():
     assert repr(read_ratings(frame)) == "RatingsLog(3 interactions by 2 users of 1 item)"
     log = open_log(frame)
     assert repr(log).startswith("OwnLog(2 interactions by 2 users of 1 item; every row")
+
+
+def test_ratings_that_are_all_equal_are_told():
+    log = open_log(pd.DataFrame({"user_id": [1, 2], "item_id": [3, 4], "rating": [5.0, 5.0]}))
+    assert any(note.startswith("all ratings are 5") for note in log.report["notes"])
+    assert "note            all ratings are 5" in log.report_text
+
+
+def test_the_report_of_a_file_says_how_repeats_count():
+    frame = pd.DataFrame({"user_id": [1, 1], "item_id": [5, 5], "rating": [5.0, 1.0]})
+    assert "models count each pair once" in str(read_ratings(frame).report)

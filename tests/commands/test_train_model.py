@@ -5,11 +5,13 @@ import pandas as pd
 import pytest
 import torch
 
+from nbhelpers.commands.grade_lists import write_training
 from nbhelpers.commands.model_folder import Covered, load_recommender, new_folder
-from nbhelpers.commands.recommend_lists import recommend
+from nbhelpers.commands.recommend_lists import recommend, recommend_all
 from nbhelpers.commands.train_model import train
 from nbhelpers.core.sealed_folder import ModelFileError
 from nbhelpers.data.interactions import Interactions
+from nbhelpers.data.ratings_file.read import read_ratings
 from nbhelpers.models.matrix_factorization import MatrixFactorization
 
 FILES = {"history.parquet", "settings.json", "report.json", "model.json"}
@@ -169,3 +171,44 @@ def test_titles_can_come_from_a_second_file(ratings, tmp_path):
 def test_titles_that_do_not_fit_are_refused(ratings, tmp_path, frame, part):
     with pytest.raises(ValueError, match=part):
         train(ratings, tmp_path / "m", titles=pd.DataFrame(frame), quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [("n/a", {"on_bad": "skip"}), ("0", {"zeros": "drop"}), ("-1", {"missing_values": (-1,)})],
+)
+def test_no_list_holds_what_stands_in_a_row_that_was_left_out(ratings, tmp_path, cell, said):
+    written = ratings.astype({"rating": object})
+    left_out = ratings.index % 5 == 0
+    written.loc[left_out, "rating"] = cell
+    nobody = ratings[left_out].head(3).assign(user_id=900, rating=cell)
+    written = pd.concat([written, nobody], ignore_index=True)
+    written.to_csv(tmp_path / "log.csv", index=False)
+    log = read_ratings(tmp_path / "log.csv", **said)
+    trained = train(log, tmp_path / "mine", model="EASE", n_trials=1, quiet=True)
+    lists = pd.read_parquet(recommend_all(trained, tmp_path / "all.parquet", quiet=True))
+    everything = written[["user_id", "item_id"]].drop_duplicates()
+    assert len(trained.seen) == len(everything)
+    assert len(lists.merge(everything, on=["user_id", "item_id"])) == 0
+    assert lists["user_id"].nunique() == 81, "who has left-out rows alone is no stranger"
+    assert not set(recommend(trained, 900).items["item_id"]) & set(nobody["item_id"])
+    known = pd.read_csv(write_training(log, tmp_path / "known.csv"))
+    marked = known.merge(written[left_out.tolist() + [True] * 3], on=["user_id", "item_id"])
+    assert len(marked) > 200, "rows left out before the test mask other lists, too"
+    assert not marked["is_positive"].any()
+
+
+def test_a_model_of_five_rows_is_called_untested(tmp_path):
+    rows = pd.DataFrame({"user_id": [1] * 5, "item_id": range(5), "timestamp": range(1, 6)})
+    trained = train(rows, tmp_path / "mine", quiet=True)
+    assert trained.settings["is_tested"] is False
+    assert "too small to rank models" in trained.settings["comparison"]["reason"]
+
+
+def test_paths_that_are_not_there_are_named(ratings, ease, tmp_path):
+    with pytest.raises(ValueError, match="there is no comparison"):
+        train(ratings, tmp_path / "mine", comparison=tmp_path / "none", quiet=True)
+    with pytest.raises(ValueError, match="there is no file"):
+        train(ratings, tmp_path / "mine", titles=tmp_path / "none.csv", quiet=True)
+    with pytest.raises(ValueError, match=r"there is no folder .*none for lists\.parquet"):
+        recommend_all(ease, tmp_path / "none" / "lists.parquet", quiet=True)

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,14 @@ class BadRows:
         usable = np.ones(self.loaded.n_rows, dtype=bool)
         for cells in self.cells:
             usable[cells.rows] = False
+        return usable
+
+    def usable_at(self, position: int | None) -> NDArray[np.bool_]:
+        """Which rows have no problem in one column."""
+        usable = np.ones(self.loaded.n_rows, dtype=bool)
+        for cells in self.cells:
+            if cells.position == position:
+                usable[cells.rows] = False
         return usable
 
     def stop(self) -> None:
@@ -166,13 +175,20 @@ def refuse_too_many(n_rejected: int, n_rows: int, first: str) -> None:
         )
 
 
-def write_rejected(frame: pd.DataFrame, path: Path) -> None:
+def write_rejected(frame: pd.DataFrame, path: Path, *, replaces: bool = True) -> Path:
     """Write bad rows as CSV, whole or not at all.
 
     Parameters
     ----------
     frame : DataFrame
     path : Path
+    replaces : bool
+        Whether another file of this name may go; if not, the rows go to the next free name.
+
+    Returns
+    -------
+    Path
+        Where they are.
 
     Raises
     ------
@@ -184,18 +200,27 @@ def write_rejected(frame: pd.DataFrame, path: Path) -> None:
         try:
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
                 frame.to_csv(file, index=False)
+            if not replaces:
+                path = _free(path, Path(name).read_bytes())
             os.replace(name, path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
         raise InvalidRatingsError(
-            f"rejected rows cannot be written to {path} ({error.strerror}): say rejected=... for "
-            "another file"
+            f"rejected rows cannot be written to {path} ({error.strerror}): say rejected=... "
+            "(on the command line: --rejected FILE) for another file"
         ) from error
+    return path
 
 
-_SKIP = " (on_bad='skip' leaves such rows out)"
+def _free(path: Path, content: bytes) -> Path:
+    """The first of NAME.csv, NAME.2.csv, ... that is not there, or holds the same."""
+    names = (path if n == 1 else path.with_suffix(f".{n}{path.suffix}") for n in count(1))
+    return next(each for each in names if not each.exists() or each.read_bytes() == content)
+
+
+_SKIP = " (on_bad='skip', on the command line --on-bad skip, leaves such rows out)"
 
 
 def _others(count: int) -> str:

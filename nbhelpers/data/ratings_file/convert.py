@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from nbhelpers.data.ratings_file.bad_rows import BadRows
 from nbhelpers.data.ratings_file.choices import Choices
 from nbhelpers.data.ratings_file.id_values import parse_ids, plain_whole_numbers
+from nbhelpers.data.ratings_file.left_out import left_out_rows, taken
 from nbhelpers.data.ratings_file.number_values import UNRATED_CURE, decimal_mark, parse_numbers
 from nbhelpers.data.ratings_file.opened import Loaded, Opened
 from nbhelpers.data.ratings_file.parsed import (
@@ -47,11 +48,14 @@ class Converted:
         ``user_id``, ``item_id``, and where known ``rating``, ``weight``, ``timestamp``, ``event``.
     titles : pyarrow.Array or None
         The title in each row of the frame.
+    also_had : DataFrame
+        Pairs of the rows that are not kept, see ``left_out_rows``.
     bad : BadRows
     """
 
     frame: pd.DataFrame
     titles: Any
+    also_had: pd.DataFrame
     bad: BadRows
 
 
@@ -101,6 +105,7 @@ class Converter:
         keep = np.ones(loaded.n_rows, dtype=bool)
         for role in ("user", "item"):
             columns[NAMES[role]] = self._id_column(loaded, role, bad)
+        named = bad.usable()
         for role in VALUE_ROLES:
             if role in self.positions:
                 columns[role] = self._values(loaded, role, bad, keep)
@@ -113,8 +118,11 @@ class Converter:
         self.tally.n_rows += loaded.n_rows + len(loaded.odd_rows)
         keep &= bad.usable()
         titles = self._titles(loaded, keep) if "title" in self.positions else None
-        frame = pd.DataFrame({name: _kept(column, keep) for name, column in columns.items()})
-        return Converted(frame, titles, bad)
+        frame = pd.DataFrame({name: taken(column, keep) for name, column in columns.items()})
+        # a matrix has a cell for each pair: one that says "none" says that there was no row
+        lost = named & ~(bad.usable() if self.opened.is_wide else keep)
+        timed = bad.usable_at(self.positions.get("time"))
+        return Converted(frame, titles, left_out_rows(columns, lost, timed=timed), bad)
 
     def find_forms(self) -> None:
         """Find how times and decimals are written from the first rows, before any batch.
@@ -267,7 +275,7 @@ class Converter:
             raise InvalidRatingsError(
                 "event_weights and a column of weights: leave out one of them"
             )
-        known = [*names, *self.tally.events]
+        known = list(dict.fromkeys([*names, *self.tally.events]))
         if not self.keep_text:
             event_weights(known, self.choices)
         given = self.choices.event_weights
@@ -309,12 +317,3 @@ def _spread(values: Any, codes: Codes) -> Any:
     if not len(values):
         return pa.array([""] * len(codes), pa.large_string())
     return values.take(pa.array(np.maximum(codes, 0)))
-
-
-def _kept(column: Any, keep: Mask) -> Any:
-    """Rows that are kept, as a pandas column."""
-    if not keep.all():
-        column = column[keep] if isinstance(column, np.ndarray) else column.filter(pa.array(keep))
-    if isinstance(column, np.ndarray):
-        return column
-    return column.to_pandas()

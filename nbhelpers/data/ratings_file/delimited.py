@@ -266,7 +266,8 @@ class Judge:
         if len(self.odd_rows) > MOST_ODD_ROWS:
             self.complaint = (
                 f"more than {MOST_ODD_ROWS:,} rows do not have {row.expected_columns} cells, e.g. "
-                f"row {row.number}, {row.text[:40]!r}: name the delimiter, delimiter=..."
+                f"row {row.number}, {row.text[:40]!r}: name the delimiter, delimiter=... "
+                "(--delimiter)"
             )
             return "error"
         return "skip"

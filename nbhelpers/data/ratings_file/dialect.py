@@ -120,7 +120,9 @@ def not_in(
     if not named and encoding == "utf-8":
         return NotUtf8Error(f"{where} is not utf-8")
     cure = "utf-8" if encoding == "latin-1" else "latin-1"
-    return InvalidRatingsError(f'{where} is not {encoding}: try encoding="{cure}"')
+    return InvalidRatingsError(
+        f'{where} is not {encoding}: try encoding="{cure}" (--encoding {cure})'
+    )
 
 
 def find_dialect(text: str, choices: Choices) -> Dialect:
@@ -238,7 +240,7 @@ def _is_header(rows: Sequence[Sequence[str]], n_columns: int) -> bool:
     shown = ", ".join(first)[:80]
     raise AmbiguousRatingsError(
         f"the first line ({shown}) may be a header or a row: say header=True or header=False "
-        "(on the command line: --header or --no-header)"
+        "(on the command line: --header yes or --header no)"
     )
 
 

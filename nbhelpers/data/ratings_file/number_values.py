@@ -20,7 +20,7 @@ from nbhelpers.data.ratings_file.parsed import (
 )
 from nbhelpers.data.ratings_file.refusals import AmbiguousRatingsError, InvalidRatingsError
 
-UNRATED_CURE = "fill the cell, or say unrated='drop' or unrated='implicit'"
+UNRATED_CURE = "fill the cell, or say unrated='drop' or 'implicit' (--unrated drop)"
 DECIMAL_NUMBER = r"\A[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\z"
 DECIMAL_COMMA = r"\A[+-]?[0-9]*,[0-9]+\z"
 THOUSANDS = r"\A[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?\z"
@@ -116,11 +116,11 @@ def _from_text(values: Any, decimal: str) -> Parsed:
     numbers = np.asarray(pc.cast(plain, pa.float64()))
     parsed = Parsed(np.where(missing | wrong, np.nan, numbers))
     parsed.complain(missing, MISSING, UNRATED_CURE)
-    cure = 'write a decimal point everywhere, or say decimal=","'
+    cure = 'write a decimal point everywhere, or say decimal="," (--decimal ,)'
     parsed.complain(comma, "has a decimal comma", cure)
     cure = (
         "write plain digits with a decimal point, or, if these are words, name the column as "
-        "event=... and say event_weights={...}"
+        "event=... and say event_weights={...} (--event NAME --event-weights view=1,buy=5)"
     )
     parsed.complain(wrong & ~comma, "is not a number", cure)
     _refuse_infinite(parsed, missing | wrong)

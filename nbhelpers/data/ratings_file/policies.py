@@ -67,7 +67,10 @@ def refuse_unspoken(
             "out) or zeros='keep' (0 is a value like others; on the command line: --zeros implicit)"
         )
     verb = "is" if zeros == 1 else "are"
-    return [*notes, f"{counted(zeros, role)} of 0 {verb} kept: say zeros=... if 0 means none"]
+    return [
+        *notes,
+        f"{counted(zeros, role)} of 0 {verb} kept: say zeros=... (--zeros implicit) if it is none",
+    ]
 
 
 def known_at(values: NDArray[np.float64], choices: Choices) -> NDArray[np.bool_]:

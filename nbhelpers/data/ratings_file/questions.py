@@ -110,7 +110,7 @@ def ask_for_value(opened: Opened, positions: Sequence[int]) -> AmbiguousRatingsE
     readings = [{role: k} for k in positions[:2] for role in ("rating", "weight")]
     question = _question(opened, head, readings)
     return AmbiguousRatingsError(
-        f"{question}\n  rating=False: neither (on the command line: --no-rating)"
+        f"{question}\n  rating=False: neither (on the command line: --rating -)"
     )
 
 

@@ -13,6 +13,7 @@ from nbhelpers.data.ratings_file.bad_rows import refuse_too_many, write_rejected
 from nbhelpers.data.ratings_file.choices import Choices, Column
 from nbhelpers.data.ratings_file.column_looks import quick_types
 from nbhelpers.data.ratings_file.convert import Converter
+from nbhelpers.data.ratings_file.left_out import beside
 from nbhelpers.data.ratings_file.open_source import Source, open_source, source_name
 from nbhelpers.data.ratings_file.read_report import ReadReport
 from nbhelpers.data.ratings_file.refusals import (
@@ -46,12 +47,18 @@ class RatingsLog:
     rejected : DataFrame
         Rows that were skipped: ``row`` (from 1, without the header), ``column``, ``value``,
         ``reason``.
+    also_had : DataFrame
+        ``user_id``, ``item_id`` and, where the log has times, ``timestamp`` of pairs that stand
+        only in rows that were left out, by a policy or as bad ones whose ids can be read. Nothing
+        is learned from them, and their users have them all the same: no list should hold them.
+        (An empty cell of a matrix is no row.)
     """
 
     frame: pd.DataFrame
     titles: pd.DataFrame | None
     report: ReadReport
     rejected: pd.DataFrame
+    also_had: pd.DataFrame
 
     def __repr__(self) -> str:
         return f"RatingsLog({describe_counts(self.frame)})"
@@ -97,8 +104,8 @@ def read_ratings(
     repeats : {"keep", "last", "first", "sum", "count", "max", "refuse"}
         What becomes of rows with the same user and item. "last" and "first" go by time.
     zeros : {"implicit", "drop", "keep"}, optional
-        What a rating (or weight) of 0 means: a row without a rating, no row, or 0. Must be said
-        where a tenth or more are 0.
+        What a rating (or weight) of 0 means: a row without a rating, a row to leave out, or 0.
+        Must be said where a tenth or more are 0.
     missing_values : sequence of float, optional
         Ratings that stand for none, such as ``(-1, 99)``; ``()`` if there is no such value. Must be
         said where a value looks like one.
@@ -112,7 +119,8 @@ def read_ratings(
     on_bad : {"stop", "skip"}
         Whether the first bad row ends the reading, or bad rows are left out and written to a file.
     rejected : str or Path, optional
-        The file of bad rows; left out, NAME.rejected.csv beside the source (none for a table).
+        The file of bad rows; left out, NAME.rejected.csv beside the source (none for a table),
+        or NAME.rejected.2.csv where that is one of other rows.
     rating_range : tuple of two floats, optional
         Lowest and highest rating allowed.
     time_format : str, optional
@@ -198,7 +206,10 @@ def read_ratings(
             return _read(source, choices, name, rejected)
         except NotUtf8Error as error:
             choices = replace(choices, encoding=FALLBACK_ENCODING)
-            note = f"{error}: read as {FALLBACK_ENCODING}, say encoding=... if this is wrong"
+            note = (
+                f"{error}: read as {FALLBACK_ENCODING}, say encoding=... (--encoding NAME) if this "
+                "is wrong"
+            )
             return _read(source, choices, name, rejected, note)
     except InvalidRatingsError as error:
         raise type(error)(printable(f"{name}: {error}")) from error.__cause__
@@ -248,13 +259,13 @@ def _read(
         if titles is None:
             del roles.positions["title"]
     frame, counts, repeats_said = with_policy(converted.frame, choices)
+    also_had = beside(converted.also_had, frame)
     rejected_file = None
     if len(bad):
         converter.tally.dropped["rejected as bad"] += len(bad)
         path = rejected_path(source, rejected)
         if path is not None:
-            write_rejected(bad, path)
-            rejected_file = str(path)
+            rejected_file = str(write_rejected(bad, path, replaces=rejected is not None))
     converter.tally.note(*roles.notes, *opened.notes, *notes, *title_notes)
     report = report_of(
         name,
@@ -266,8 +277,9 @@ def _read(
         ranges=ranges_of(frame),
         policies={"repeats": repeats_said},
         rejected_file=rejected_file,
+        n_also_had=len(also_had),
     )
-    return RatingsLog(frame, titles, report, bad)
+    return RatingsLog(frame, titles, report, bad, also_had)
 
 
 def _refuse_empty(n_kept: int, bad: pd.DataFrame, n_rows: int) -> None:
@@ -318,7 +330,7 @@ def _repeated(frame: pd.DataFrame, n_repeated: int) -> str:
     return (
         f"each pair of user and item may stand once, {n_repeated:,} repeated, e.g. rows "
         f"{first + 1} and {second + 1} of those kept (user {user_id}, item {item_id}): say "
-        "repeats='last' or another of keep, first, sum, count, max"
+        "repeats='last' (--repeats last) or another of keep, first, sum, count, max"
     )
 
 

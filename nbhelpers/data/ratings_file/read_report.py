@@ -35,6 +35,8 @@ class ReadReport:
         What was decided about repeats, zeros and their kin.
     rejected_file : str or None
         Where rejected rows were written.
+    n_also_had : int
+        Pairs of a user and an item that stand only in rows that were left out.
     """
 
     name: str
@@ -49,6 +51,7 @@ class ReadReport:
     notes: Sequence[str] = field(default_factory=list)
     policies: Mapping[str, str] = field(default_factory=dict)
     rejected_file: str | None = None
+    n_also_had: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON can hold it."""

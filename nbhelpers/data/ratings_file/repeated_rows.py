@@ -74,15 +74,18 @@ def merge_repeats(frame: pd.DataFrame, repeats: str) -> pd.DataFrame:
     has_rating, has_weight = "rating" in frame, "weight" in frame
     if repeats == "sum" and not has_weight:
         raise InvalidRatingsError(
-            "repeats='sum' adds up weights, and there are none: name them, weight=..., or count "
-            "rows with repeats='count'"
+            "repeats='sum' adds up weights, and there are none: name them, weight=... "
+            "(--weight NAME), or count rows with repeats='count' (--repeats count)"
         )
     if repeats == "max" and not (has_rating or has_weight):
-        raise InvalidRatingsError("repeats='max' needs ratings or weights: count rows with 'count'")
+        raise InvalidRatingsError(
+            "repeats='max' needs ratings or weights: count rows with 'count' (--repeats count)"
+        )
     if repeats == "count" and (has_rating or has_weight):
         name = "rating" if has_rating else "weight"
         raise InvalidRatingsError(
-            f"repeats='count' makes weights of its own: leave the other out, {name}=False"
+            f"repeats='count' makes weights of its own: leave the other out, {name}=False "
+            f"(--{name} -)"
         )
     if repeats in ("last", "first"):
         return _one_of_each(frame, repeats)

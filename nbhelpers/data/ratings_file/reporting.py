@@ -40,7 +40,11 @@ def repeats_in_words(repeats: str, n_repeated: int, n_rows: int) -> str:
         return "no row repeats a pair of user and item"
     found = f"{repeat_a_pair(n_repeated, n_rows)} of user and item"
     if repeats == "keep":
-        return f"{found}: all are kept (keep); say last, first, sum, count or max to merge them"
+        return (
+            f"{found}: all are kept (keep), and models count each pair once, from its first row "
+            "on, with its latest rating and all its weight; say last, first, sum, count or max "
+            "(--repeats last) to merge them here"
+        )
     return f"{found}: {REPEATS_SAID[repeats]} ({repeats})"
 
 
@@ -76,6 +80,7 @@ def report_of(
     ranges: Mapping[str, Sequence[float | str]],
     policies: Mapping[str, str],
     rejected_file: str | None,
+    n_also_had: int = 0,
 ) -> ReadReport:
     """The report on a log.
 
@@ -92,6 +97,8 @@ def report_of(
         Users and items.
     ranges, policies : mapping
     rejected_file : str, optional
+    n_also_had : int
+        Pairs that stand only in rows that were left out.
 
     Returns
     -------
@@ -112,11 +119,20 @@ def report_of(
         events = ", ".join(f"{event} ({n:,})" for event, n in common)
         weights = choices.event_weights
         what = "all are kept" if weights is None else f"weights {dict(weights)}"
-        said["events"] = f"{events}: {what}; event_weights={{...}} weights and filters them"
+        said["events"] = (
+            f"{events}: {what}; event_weights={{...}} (--event-weights view=1,buy=5) weights and "
+            "filters them"
+        )
     if choices.on_bad == "skip":
         said["on_bad"] = "skip"
     if tally.implicit:
         tally.note(f"{counted(tally.implicit, 'row')} kept without a rating (NaN)")
+    if n_also_had:
+        verb = "stands" if n_also_had == 1 else "stand"
+        tally.note(
+            f"{counted(n_also_had, 'pair')} of a user and an item {verb} only in rows left out: "
+            "still had, so no list holds them"
+        )
     form = tally.forms.get("time")
     if form:
         tally.note(f"times are read as {FORM_WORDS.get(form, form)}")
@@ -140,4 +156,5 @@ def report_of(
         notes=tally.notes,
         policies=said,
         rejected_file=rejected_file,
+        n_also_had=n_also_had,
     )

@@ -142,7 +142,9 @@ def _by_name(roles: Roles, opened: Opened, wanted: list[str]) -> None:
     _name_value(roles, opened, wanted)
     if "weight" in wanted and "rating" in roles.positions and "weight" in roles.positions:
         name = opened.names[roles.positions.pop("weight")]
-        roles.notes.append(f"beside a rating, {name} is left out: weight={name!r} keeps it, too")
+        roles.notes.append(
+            f"beside a rating, {name} is left out: weight={name!r} (--weight {name}) keeps it"
+        )
 
 
 def _best_named(roles: Roles, opened: Opened, role: str) -> list[int]:

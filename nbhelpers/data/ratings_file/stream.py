@@ -71,6 +71,7 @@ def stream_to_parquet(
     user, item, rating, weight, time, event : str or int, optional
         As for ``read_ratings``, and all that follows, too.
     repeats, zeros, missing_values, unrated, event_weights, on_bad, rejected : optional
+        The file holds nothing of rows that these leave out, see ``RatingsLog.also_had``.
     rating_range, time_format, decimal, encoding, delimiter, header, layout, table : optional
         How times and decimals are written is found in the first rows.
     memory_limit : str, default "1GB"
@@ -130,7 +131,10 @@ def stream_to_parquet(
             return _Stream(source, choices, target, memory_limit).run(rejected)
         except NotUtf8Error as error:
             choices = replace(choices, encoding=FALLBACK_ENCODING)
-            note = f"{error}: read as {FALLBACK_ENCODING}, say encoding=... if this is wrong"
+            note = (
+                f"{error}: read as {FALLBACK_ENCODING}, say encoding=... (--encoding NAME) if this "
+                "is wrong"
+            )
             return _Stream(source, choices, target, memory_limit).run(rejected, note)
     except InvalidRatingsError as error:
         raise type(error)(printable(f"{name}: {error}")) from error.__cause__
@@ -170,8 +174,7 @@ class _Stream:
             if len(bad):
                 path = rejected_path(self.source, rejected)
                 if path is not None:
-                    write_rejected(bad, path)
-                    rejected_file = str(path)
+                    rejected_file = str(write_rejected(bad, path, replaces=rejected is not None))
                 dropped = {**report.dropped, "rejected as bad": len(bad)}
                 report = replace(report, dropped=dropped, rejected_file=rejected_file)
             os.replace(folder / "ordered.parquet", self.out)
@@ -249,7 +252,7 @@ class _Stream:
             if self.choices.repeats == "refuse" and n_pairs < n_rows:
                 raise InvalidRatingsError(
                     f"each pair of user and item may stand once, {n_rows - n_pairs:,} repeated: "
-                    "say repeats='last' or another of keep, first, sum, count, max"
+                    "say repeats='last' (--repeats last) or another of keep, first, sum, count, max"
                 )
             query = _ordered(rest, self.choices.repeats)
             target = _quoted(rows.parent / "ordered.parquet")

@@ -102,7 +102,7 @@ def _parse_whole_times(numbers: NDArray[np.int64], form: str) -> Parsed:
 
 def _refuse_outside(parsed: Parsed, outside: NDArray[np.bool_], form: str) -> None:
     read_as = {"s": "Unix seconds"}.get(form, form or "dates")
-    cure = "correct or remove the row, or say time_format=..."
+    cure = "correct or remove the row, or say time_format=... (--time-format FORMAT)"
     parsed.complain(outside, f"is outside 1970-2100 when read as {read_as}", cure)
 
 

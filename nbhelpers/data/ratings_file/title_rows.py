@@ -48,7 +48,7 @@ def titles_of(
     if n_conflicts > MOST_CONFLICTS * n_items and not named:
         note = (
             f"titles are left out, since {counted(n_conflicts, 'item')} of {n_items:,} would have "
-            "several: say title=... to take the first of each"
+            "several: say title=... (--title NAME) to take the first of each"
         )
         return None, [note]
     notes = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -85,11 +86,12 @@ def open_wide(opened: Opened, choices: Choices) -> Opened:
     long = _long(row_ids, [opened.names[k] for k in others], [table.columns[k] for k in others])
     names = ["user_id", "item_id"] if rows_are == "users" else ["item_id", "user_id"]
     columns_are = "items" if rows_are == "users" else "users"
-    return open_table(
+    rows = open_table(
         pa.table(dict(zip([*names, "rating"], long, strict=True))),
         f"a wide matrix ({opened.kind})",
         notes=[*opened.notes, f"rows are taken for {rows_are}, columns for {columns_are}"],
     )
+    return replace(rows, is_wide=True)
 
 
 def _id_column(opened: Opened, choices: Choices) -> tuple[int | None, str]:

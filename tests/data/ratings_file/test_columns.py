@@ -152,7 +152,8 @@ def test_rating_and_count_together_keep_the_rating_and_say_so():
     frame = pd.DataFrame({"user": [1], "item": [1], "rating": [4], "count": [7]})
     log = read_ratings(frame)
     assert list(log.frame) == ["user_id", "item_id", "rating"]
-    assert "beside a rating, count is left out: weight='count' keeps it, too" in log.report.notes
+    note = "beside a rating, count is left out: weight='count' (--weight count) keeps it"
+    assert note in log.report.notes
     both = read_ratings(frame, weight="count")
     assert list(both.frame) == ["user_id", "item_id", "rating", "weight"]
 

@@ -60,7 +60,9 @@ def test_few_zeros_are_kept_and_noted(read):
     lines = [f"1,{k},{0 if k == 3 else 4}" for k in range(20)]
     log = read("\n".join(["user_id,item_id,rating", *lines]))
     assert log.frame["rating"].tolist().count(0) == 1
-    assert "1 rating of 0 is kept: say zeros=... if 0 means none" in log.report.notes
+    assert (
+        "1 rating of 0 is kept: say zeros=... (--zeros implicit) if it is none" in log.report.notes
+    )
 
 
 def test_zeros_between_negative_ratings_are_ratings(read):
@@ -97,7 +99,7 @@ def test_missing_values_may_be_interactions(read):
 
 def test_empty_rating_is_refused_unless_spoken_about(read):
     text = "user_id,item_id,rating\n1,1,\n1,2,4\n"
-    with pytest.raises(InvalidRatingsError, match="say unrated='drop' or unrated='implicit'"):
+    with pytest.raises(InvalidRatingsError, match="say unrated='drop' or 'implicit'"):
         read(text)
     assert read(text, unrated="drop").report.dropped == {"no rating": 1}
 
