@@ -95,7 +95,7 @@ class Interactions(SparseRows):
     Examples
     --------
     >>> plays = Interactions([0, 0, 1], [1, 1, 0], weights=[2, 3, 1], repeats="sum")
-    1 of 3 rows repeat a pair: the weights of each pair are added up
+    1 of 3 rows repeats a pair: the weights of each pair are added up
     >>> plays
     Interactions(2 users, 2 items, 2 positives, with weights)
     >>> plays.items_of(0), plays.weights
