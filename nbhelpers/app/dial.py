@@ -105,7 +105,6 @@ def price_of_dial(
         stop's) and ``head`` (share of the places that go to the most popular fifth of the items).
     """
     counts = seen.item_counts
-    asked = torch.from_numpy(np.flatnonzero(held_out.user_counts))
     rows = []
     for strength in stops:
         dialed = Turned(model, counts, strength)
@@ -114,18 +113,9 @@ def price_of_dial(
             {
                 "strength": strength,
                 "ndcg": report.mean("ndcg"),
-                "head": popularity_share(_lists(dialed, asked, seen), counts).nanmean().item(),
+                "head": popularity_share(report.lists, counts).nanmean().item(),
             }
         )
     table = pd.DataFrame(rows)
     table.insert(2, "kept", table["ndcg"] / max(table["ndcg"].iloc[0], 1e-12))
     return table
-
-
-def _lists(model: Recommender, user_idx: Tensor, seen: Interactions) -> Tensor:
-    """The ten best unseen items of some users, shape (n_users, 10)."""
-    lists = []
-    for block in user_idx.split(256):
-        scores = scores_of(model, block, n_items=seen.n_items)
-        lists.append(scores.masked_fill(seen.dense(block), -torch.inf).topk(K, dim=1).indices)
-    return torch.cat(lists)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from nbhelpers.app.page_source import page_html, page_part
 from nbhelpers.app.posters import poster
 from nbhelpers.app.service import LEAST_SUPPORT, MOST_LIKES, Service
+from nbhelpers.core.file_in_place import replacing
 from nbhelpers.models.als import ALS, IALS
 from nbhelpers.models.feature_als import FeatureIALS
 
@@ -66,7 +65,10 @@ def export_html(service: Service, path: str | Path) -> int:
         f'<script type="application/json" id="stored">{script}</script>\n<noscript>',
         1,
     )
-    return _replaced(Path(path), page.encode())
+    content_bytes = page.encode()
+    with replacing(Path(path)) as draft:
+        draft.write_bytes(content_bytes)
+    return len(content_bytes)
 
 
 def _content(service: Service, name: str, model: ALS | IALS) -> dict[str, Any]:
@@ -98,17 +100,3 @@ def _content(service: Service, name: str, model: ALS | IALS) -> dict[str, Any]:
 
 def _text(array: NDArray[Any]) -> str:
     return base64.b64encode(array.tobytes()).decode()
-
-
-def _replaced(path: Path, content: bytes) -> int:
-    """Write a file beside its place, then move it there."""
-    handle, beside = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(beside).chmod(0o644)
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
-    return len(content)

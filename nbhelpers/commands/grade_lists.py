@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from nbhelpers.commands.model_race import MOST_TEST, Entry, race, some_users
 from nbhelpers.commands.own_log import open_log
 from nbhelpers.commands.progress import Progress
 from nbhelpers.commands.split_choice import POSITIVE, SplitName, choose_split, require_a_test
+from nbhelpers.core.file_in_place import replacing
 from nbhelpers.core.topk import checked_k
 from nbhelpers.evaluation.evaluate import evaluate_ranking
 
@@ -208,13 +208,9 @@ def write_training(
     frame = parts.seen.to_frame()
     frame["is_positive"] = frame["weight"] >= POSITIVE
     frame = frame.drop(columns="weight").merge(log.values, on=["user_id", "item_id"], how="left")
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
+    with replacing(path) as draft:
         if path.suffix == ".csv":
-            frame.to_csv(partial, index=False)
+            frame.to_csv(draft, index=False)
         else:
-            frame.to_parquet(partial, index=False)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+            frame.to_parquet(draft, index=False)
     return path

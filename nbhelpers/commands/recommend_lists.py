@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from pyarrow import parquet
 from nbhelpers.commands.list_source import as_records, known_id, popular_list
 from nbhelpers.commands.model_folder import TrainedRecommender, as_recommender
 from nbhelpers.commands.progress import Progress
+from nbhelpers.core.file_in_place import replacing
 from nbhelpers.core.recommender import Explains, FoldsIn
 from nbhelpers.core.topk import checked_k
 from nbhelpers.models.baselines import Popularity
@@ -194,22 +194,19 @@ def recommend_all(
     if not path.parent.is_dir():
         raise ValueError(f"there is no folder {path.parent} for {path.name}: make it first")
     n_block = max(1, min(MOST_USERS, SCORES_IN_BLOCK // len(trained.items)))
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     writer: Any = None
-    try:
-        with Progress(quiet=quiet).bar(len(trained.users), unit="user") as bar:
-            for start in range(0, len(trained.users), n_block):
-                ids = trained.users.ids[start : start + n_block]
-                table = _block(trained, ids, start, k)
-                writer = writer or parquet.ParquetWriter(partial, table.schema)
-                writer.write_table(table)
-                bar.update(len(ids))
-        writer.close()
-        partial.replace(path)
-    finally:
-        if writer is not None:
-            writer.close()
-        partial.unlink(missing_ok=True)
+    with replacing(path) as draft:
+        try:
+            with Progress(quiet=quiet).bar(len(trained.users), unit="user") as bar:
+                for start in range(0, len(trained.users), n_block):
+                    ids = trained.users.ids[start : start + n_block]
+                    table = _block(trained, ids, start, k)
+                    writer = writer or parquet.ParquetWriter(draft, table.schema)
+                    writer.write_table(table)
+                    bar.update(len(ids))
+        finally:
+            if writer is not None:
+                writer.close()
     return path
 
 
