@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from typing import Any
 
 import typer
@@ -15,7 +17,7 @@ from nbhelpers.commands import (
     serving_commands,
 )
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 # Under which heading of the help a command stands, in the order in which they are used.
 PANELS = {
     "Your own data": (
@@ -53,7 +55,7 @@ NAMES = {
 class Commands(TyperGroup):
     """Commands that end with a line of their own where something is wrong with the input.
 
-    Exit codes: 0 done, 1 refused or failed, 2 misspelt, 130 interrupted by Ctrl-C.
+    Exit codes: 0 done, 1 refused or failed, 2 misspelt, 130 interrupted by Ctrl-C, 143 terminated.
     """
 
     def invoke(self, ctx: Any) -> Any:
@@ -132,6 +134,12 @@ for _panel, _commands in PANELS.items():
         app.command(_name, rich_help_panel=_panel)(_command)
 
 
+def _clean_up_when_terminated() -> None:
+    """A polite kill ends the command as Ctrl-C does: what is half written goes away."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command.
 
@@ -143,8 +151,9 @@ def main(arguments: list[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done, 1 refused or failed, 2 misspelt, 130 interrupted.
+        0 done, 1 refused or failed, 2 misspelt, 130 interrupted, 143 terminated.
     """
+    _clean_up_when_terminated()
     try:
         app(args=arguments, prog_name="nbhelpers")
     except SystemExit as ended:

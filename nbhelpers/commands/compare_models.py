@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from nbhelpers.commands.progress import Progress
 from nbhelpers.commands.split_choice import SplitName, choose_split, require_a_test
 from nbhelpers.core.checks import require_one
 
+MINUTES = 10.0  # that a model may take where nobody asked for it by name
+
 
 def compare(
     source: Any,
@@ -27,7 +30,7 @@ def compare(
     split: SplitName = "auto",
     min_rating: float | None = None,
     memory_gb: float | None = None,
-    minutes: float = 10.0,
+    minutes: float | None = None,
     seed: int = 0,
     quiet: bool = False,
 ) -> Comparison:
@@ -51,8 +54,10 @@ def compare(
         See ``choose_split``.
     min_rating : float, optional
         The lowest rating that is a positive; see ``open_log``.
-    memory_gb, minutes : float
-        What each model may take; left out, four fifths of the free memory, and 10 minutes.
+    memory_gb, minutes : float, optional
+        What each model may take; left out, four fifths of the free memory, and 10 minutes, or any
+        time where ``models`` names them. Which of all models fit depends on the machine and its
+        load, so a table that has to come out again anywhere names its models.
     seed : int
         The same seed gives the same table, seconds aside.
     quiet : bool
@@ -93,6 +98,8 @@ def compare(
         n_test=min(chosen.n_test_users, MOST_TEST),
         seed=seed,
     )
+    if minutes is None:
+        minutes = MINUTES if models is None else math.inf
     left_out = what_does_not_fit(costs, memory_gb=memory_gb, minutes=minutes)
     taking_part = [each for each in contenders if each.name not in left_out]
     if not taking_part:
@@ -155,10 +162,15 @@ def _announce(costs: Any, left_out: dict[str, str], progress: Progress) -> None:
         f"{kept['megabytes'].max():,.0f} MB of memory beside the data"
     )
     for name, cost in costs.iterrows():
-        verdict = f"left out, {left_out[name]}" if name in left_out else ""
+        verdict = f"left out, {left_out[str(name)]}" if name in left_out else ""
         progress.say(
             f"  {name}: about {_duration(cost['seconds'])}, {cost['megabytes']:,.0f} MB"
             + (f"; {verdict}" if verdict else "")
+        )
+    if left_out:
+        progress.say(
+            "  what fits depends on this machine and its load; models that are named "
+            "(--model NAME) take the time they need, so that their table comes out again"
         )
 
 

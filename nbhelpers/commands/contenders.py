@@ -20,6 +20,7 @@ from nbhelpers.commands.model_recipes import (
     fit_sequence,
 )
 from nbhelpers.data.interactions import Interactions
+from nbhelpers.training.loop import without_bars
 
 Settings = Mapping[str, Any]
 Fit = Callable[..., Any]
@@ -76,8 +77,11 @@ class Contender:
     needs_times: bool = False
 
     def fitted(self, positives: Interactions, settings: Settings, *, seed: int) -> Any:
-        """A model of these settings; the seed decides it, and no global generator moves."""
-        with torch.random.fork_rng(devices=[]):
+        """A model of these settings; the seed decides it, and no global generator moves.
+
+        No bar is drawn: a comparison draws one over all of its fits.
+        """
+        with torch.random.fork_rng(devices=[]), without_bars():
             torch.manual_seed(seed)
             return self.fit(positives, settings)
 

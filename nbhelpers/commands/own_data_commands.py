@@ -30,7 +30,12 @@ Memory = Annotated[
     float | None,
     typer.Option("--memory-gb", help="Most memory of a model; left out, 4/5 of what is free."),
 ]
-Minutes = Annotated[float, typer.Option("--minutes", help="Most time of a model.")]
+Minutes = Annotated[
+    float | None,
+    typer.Option(
+        "--minutes", help="Most time of a model; left out, 10, or any time if it was named."
+    ),
+]
 
 
 @partial(reads_a_file, shows_report=False)
@@ -71,7 +76,7 @@ def compare(
     split: Split = "auto",
     min_rating: MinRating = None,
     memory_gb: Memory = None,
-    minutes: Minutes = 10.0,
+    minutes: Minutes = None,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -122,7 +127,7 @@ def train(
     split: Split = "auto",
     min_rating: MinRating = None,
     memory_gb: Memory = None,
-    minutes: Minutes = 10.0,
+    minutes: Minutes = None,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,

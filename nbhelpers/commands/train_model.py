@@ -38,7 +38,7 @@ def train(
     split: SplitName = "auto",
     min_rating: float | None = None,
     memory_gb: float | None = None,
-    minutes: float = 10.0,
+    minutes: float | None = None,
     seed: int = 0,
     quiet: bool = False,
 ) -> TrainedRecommender:

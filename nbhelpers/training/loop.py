@@ -7,7 +7,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -34,6 +36,7 @@ Validate = Callable[[nn.Module], Mapping[str, float]]
 BatchLoss = Callable[[nn.Module, Batch], tuple[Tensor, int | Tensor]]
 
 logger = logging.getLogger("nbhelpers.training")
+_IS_HIDDEN = ContextVar("without_bars", default=False)
 
 
 class Callback(Protocol):
@@ -312,7 +315,17 @@ def progress(epochs: Iterable[int]) -> Iterable[int]:
 
 def shows_progress() -> bool:
     """Whether a bar may be drawn: not in CI, nor where output is stored (both set ``CI``)."""
-    return not os.environ.get("CI")
+    return not (os.environ.get("CI") or _IS_HIDDEN.get())
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """No loop inside draws a bar, for a caller that draws one of its own or was asked for quiet."""
+    token = _IS_HIDDEN.set(True)
+    try:
+        yield
+    finally:
+        _IS_HIDDEN.reset(token)
 
 
 def name_of(function: object) -> str:

@@ -227,6 +227,37 @@ def test_a_person_of_the_log_shows_history_and_list(visit, address, service):
     assert "nobody has the id" in page.locator("#status").inner_text()
 
 
+def test_a_long_history_shows_the_rest_when_asked(visit, address, service):
+    page = visit(address)
+    (card, *_) = service.history_of("person-3")["items"]
+    cards = [{**card, "item": item, "title": f"Film {item}"} for item in range(30)]
+    answer = {"person": "person-3", "items": cards, "had": []}
+    page.route("**/api/history", lambda route: route.fulfill(json=answer))
+    page.locator("#person").fill("person-3")
+    page.get_by_role("button", name="Show", exact=True).click()
+    more = page.get_by_role("button", name="Show 6 more")
+    more.wait_for()
+    assert titles(page, "#history-cards") == [f"Film {item}" for item in range(24)]
+    more.click()
+    assert titles(page, "#history-cards") == [f"Film {item}" for item in range(30)]
+    assert more.count() == 0
+    assert page.evaluate("document.activeElement.id") == "history-head"
+
+
+def test_a_turn_of_the_dial_asks_for_one_list(visit, address):
+    page = visit(address)
+    like(page, "Film 3")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url.endswith("/api/list")))
+    with page.expect_response("**/api/list"):
+        page.evaluate(
+            "for (const step of [0.2, 0.4, 0.6]) {"
+            " $('dial').value = step; $('dial').dispatchEvent(new Event('input')); }"
+        )
+    page.wait_for_load_state("networkidle")
+    assert sum(asked) == 1
+
+
 def test_the_page_by_itself_gives_the_top_ten_of_python(visit, file, service):
     page = visit(file)
     rng = np.random.default_rng(0)

@@ -278,3 +278,16 @@ def test_a_server_that_ended_is_not_waited_for():
         door.bind((bench_app.HOST, 0))  # bound, and nobody listens
         with pytest.raises(RuntimeError, match="ended with exit code 3"):
             bench_app.wait_for(door.getsockname()[1], lambda: 3)
+
+
+def test_first_list_benchmark_reads_every_foreign_format_as_it_was_written():
+    import tempfile
+    from dataclasses import replace
+
+    from tests.benchmarks import bench_first_list
+
+    logs = [replace(log, size=(60, 40, 600)) for log in bench_first_list.FOREIGN]
+    folder = tempfile.TemporaryDirectory()
+    benchmark = bench_first_list.of(logs, folder, lambda path, log: f"{path.name} trained")
+    assert "Book-Crossing, ; and Latin-1 (600 rows): BX-Book-Ratings.csv trained" in benchmark.title
+    assert [row.result for row in measure(benchmark, n_rounds=1)] == [600] * 5

@@ -191,16 +191,17 @@ def process(*arguments, **options):
     )
 
 
-def test_a_real_ctrl_c_during_a_comparison(own_file, tmp_path):
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_real_interruption_during_a_comparison(sent, code, own_file, tmp_path):
     out = tmp_path / "mine"
     running = process("train", own_file, "--out", out, "--trials", "6")
     line = ""
     while "cost, timed" not in line:
         line = running.stderr.readline()
         assert line, "it ended before the race began"
-    running.send_signal(signal.SIGINT)
+    running.send_signal(sent)
     _, error = running.communicate(timeout=120)
-    assert running.returncode == 130
+    assert running.returncode == code
     assert "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
 

@@ -72,6 +72,19 @@ def test_what_would_not_fit_is_left_out_by_name(ratings):
         compare(ratings, models=["EASE"], memory_gb=1e-6, quiet=True)
 
 
+def test_models_that_are_named_take_the_time_they_need(ratings, monkeypatch):
+    def an_hour_each(contenders, *_, **__):
+        cost = {"seconds": 3600.0, "megabytes": 1.0}
+        return pd.DataFrame({each.name: cost for each in contenders}).T
+
+    monkeypatch.setattr("nbhelpers.commands.compare_models.forecast_costs", an_hour_each)
+    assert len(compare(ratings, **FEW).table) == 3
+    with pytest.raises(ValueError, match="needs about 60 minutes, and 10 are allowed"):
+        compare(ratings, quiet=True)
+    with pytest.raises(ValueError, match="and 59 are allowed"):
+        compare(ratings, **FEW, minutes=59)
+
+
 def test_a_model_that_cannot_be_fitted_does_not_stop_the_others(ratings, monkeypatch):
     def diverge(self, interactions):
         raise FloatingPointError("the loss is not finite")

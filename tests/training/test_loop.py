@@ -9,7 +9,7 @@ from torch import nn
 
 from nbhelpers.training.fit import fit
 from nbhelpers.training.history import History
-from nbhelpers.training.loop import name_of, shows_progress
+from nbhelpers.training.loop import name_of, shows_progress, without_bars
 from nbhelpers.training.losses import hinge_loss
 
 X = torch.arange(4.0).unsqueeze(1)
@@ -76,6 +76,13 @@ def test_log_is_quiet_unless_asked_for(caplog, capsys):
 def test_bar_is_quiet_where_ci_is_set(value, shown, monkeypatch):
     monkeypatch.setenv("CI", value)
     assert shows_progress() == shown
+
+
+def test_bar_is_left_to_a_caller_who_draws_one(monkeypatch):
+    monkeypatch.delenv("CI", raising=False)
+    with without_bars():
+        assert not shows_progress()
+    assert shows_progress()
 
 
 def test_a_loss_has_a_name_with_its_settings():

@@ -178,13 +178,27 @@ async function showPerson(event) {
     state.seen = new Map(answer.had.map((item) => [item.item, item]));
     $("history-head").textContent =
       `What person ${answer.person} likes: ${counted(answer.items.length, state.about.noun)}`;
-    $("history-cards").replaceChildren(...answer.items.map((item) => card(item, [])));
+    showHistory(answer.items, AT_FIRST);
     $("history").hidden = false;
     showChosen();
     await refresh();
   } catch (problem) {
     say(problem.message, true);
   }
+}
+
+const AT_FIRST = 24; // cards of a history, until all are asked for
+
+function showHistory(items, most) {
+  const cards = items.slice(0, most).map((item) => card(item, []));
+  const rest = items.length - cards.length;
+  const all = () => {
+    showHistory(items, items.length);
+    $("history-head").focus();
+  };
+  const more = element("li", { className: "more" },
+    element("button", { type: "button", onclick: all }, `Show ${rest} more`));
+  $("history-cards").replaceChildren(...cards, ...(rest > 0 ? [more] : []));
 }
 
 function showPrice() {
@@ -297,7 +311,12 @@ async function start() {
   $("person-form").hidden = about.n_people === 0;
   $("person-form").addEventListener("submit", showPerson);
   for (const id of ["model", "second", "group"]) $(id).addEventListener("change", refresh);
-  $("dial").addEventListener("input", refresh);
+  let turning;
+  $("dial").addEventListener("input", () => {
+    showPrice();
+    clearTimeout(turning); // one list for a turn, not one for each step of it
+    turning = setTimeout(refresh, 50);
+  });
   $("start-over").addEventListener("click", startOver);
   $("download").addEventListener("click", download);
   showChosen();
