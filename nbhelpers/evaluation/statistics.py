@@ -21,9 +21,12 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Percentile interval of a mean when whole users are drawn again, with replacement.
 
-    Rows of one user resemble each other, so users are resampled, not rows. Few users make the
-    interval too narrow: where 10 of 100 users had an NDCG above 0, the 95 % interval held the truth
-    in 91 % of 2,000 simulated data sets.
+    Rows of one user resemble each other, so users are resampled, not rows. What counts is how many
+    users have a value other than 0: a mean of few such values is skewed, and the interval is too
+    narrow and too low. In 2,000 simulated data sets each, 95 % intervals of an NDCG held the truth
+    in 90 % where 5 users had a hit, in 93 to 94 % where 15 or 25 had one, and in 94 to 96 % from
+    about 50 on, with 50, 85 or 95 % zeros and 100 to 2,000 users (``tests/benchmarks/coverage.py``,
+    where BCa and the bootstrap-t stand beside it).
 
     Parameters
     ----------
@@ -34,6 +37,7 @@ def bootstrap_interval(
     level : float
         Share of resamples inside the interval.
     n_resamples : int
+        With few of them the interval is narrower: 200 cost a 95 % interval one point of coverage.
     rng : int or Generator
 
     Returns
@@ -48,7 +52,9 @@ def bootstrap_interval(
 
     References
     ----------
-    Efron and Tibshirani (1993), An Introduction to the Bootstrap, ch. 13.
+    Efron and Tibshirani (1993), An Introduction to the Bootstrap, ch. 13. On skewed means: Hall
+    (1988), Theoretical Comparison of Bootstrap Confidence Intervals,
+    https://doi.org/10.1214/aos/1176350933
 
     Examples
     --------
