@@ -26,9 +26,9 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 @pytest.fixture(scope="module")
 def split():
-    ratings = make_ratings(n_users=40, n_items=30, n_ratings=800, rng=0)
-    parts = stratified_split(ratings, valid_frac=0.2, test_frac=0.2, rng=0)
-    return positive_split(parts)
+    made = make_ratings(n_users=40, n_items=30, n_ratings=800, rng=0)
+    parts = stratified_split(made.ratings, valid_frac=0.2, test_frac=0.2, rng=0)
+    return positive_split(parts, items=made.items)
 
 
 def test_a_stopped_search_ends_with_the_trials_of_a_run_without_a_stop(split, tmp_path):

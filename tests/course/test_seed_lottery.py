@@ -10,9 +10,9 @@ from nbhelpers.data.splits import stratified_split
 
 @pytest.fixture
 def split():
-    ratings = make_ratings(n_users=40, n_items=30, n_ratings=800, rng=0)
-    parts = stratified_split(ratings, valid_frac=0.2, test_frac=0.2, rng=0)
-    return positive_split(parts)
+    made = make_ratings(n_users=40, n_items=30, n_ratings=800, rng=0)
+    parts = stratified_split(made.ratings, valid_frac=0.2, test_frac=0.2, rng=0)
+    return positive_split(parts, items=made.items)
 
 
 def test_a_stopped_lottery_goes_on_where_it_was(split, tmp_path):
