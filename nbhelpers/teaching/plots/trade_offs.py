@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.transforms import Bbox, BboxBase
+from numpy.typing import NDArray
 
-from nbhelpers.teaching.plots.figure import BLUE, GREEN, GREY, ORANGE, PINK, literal, new_axes
+from nbhelpers.teaching.plots.figure import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    figure_of,
+    literal,
+    new_axes,
+)
 
 STYLES = ((BLUE, "o", "-"), (ORANGE, "s", "--"), (GREEN, "^", "-."), (PINK, "D", ":"))
+# Where a name may stand beside its point, in points, the first choice first.
+OFFSETS = (
+    (8, 4, "left"),
+    (-8, 4, "right"),
+    (8, -14, "left"),
+    (-8, -14, "right"),
+    (0, 10, "center"),
+    (0, -20, "center"),
+)
 
 
 def plot_scatter(
@@ -58,18 +79,9 @@ def plot_scatter(
     _require(table, x, y)
     ax = new_axes(ax, size=(5.6, 3.8))
     ax.plot(table[x], table[y], "o", color=BLUE, markersize=7)
-    middle = (table[x].min() + table[x].max()) / 2
-    for name, across, up in zip(table.index, table[x], table[y], strict=True):
-        is_right = across > middle
-        ax.annotate(
-            literal(name),
-            (across, up),
-            (-8 if is_right else 8, 4),
-            textcoords="offset points",
-            ha="right" if is_right else "left",
-        )
-    ax.margins(0.08)
+    ax.margins(0.1)
     ax.set(xlabel=literal(xlabel or x), ylabel=literal(ylabel or y), title=literal(title))
+    _name_points(ax, table.index.tolist(), table[[x, y]].to_numpy(dtype=float))
     return ax
 
 
@@ -141,3 +153,24 @@ def _require(table: pd.DataFrame, *columns: str) -> None:
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise KeyError(f"no column {missing[0]!r}: choose among {', '.join(map(str, table))}")
+
+
+def _name_points(ax: Axes, names: Sequence[object], points: NDArray[np.float64]) -> None:
+    """Write each name beside its point, where it hides no other point or name if that can be."""
+    figure_of(ax).draw_without_rendering()
+    pixels = ax.transData.transform(points)
+    taken: list[BboxBase] = [Bbox([pixel - 5, pixel + 5]) for pixel in pixels]
+    for name, (across, up) in zip(names, points.tolist(), strict=True):
+        for dx, dy, side in OFFSETS:
+            note = ax.annotate(
+                literal(name), (across, up), (dx, dy), textcoords="offset points", ha=side
+            )
+            box = note.get_window_extent()
+            inside = ax.bbox.x0 <= box.x0 and box.x1 <= ax.bbox.x1
+            if inside and not any(box.overlaps(other) for other in taken):
+                break
+            note.remove()
+        else:
+            note = ax.annotate(literal(name), (across, up), (8, 4), textcoords="offset points")
+            box = note.get_window_extent()
+        taken.append(box)

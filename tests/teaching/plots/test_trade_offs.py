@@ -1,3 +1,5 @@
+import itertools
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
@@ -28,8 +30,19 @@ def test_each_row_is_a_named_point():
 
 
 def test_names_at_the_right_edge_stand_to_the_left():
-    ax = plot_scatter(TABLE, x="a", y="b", title="finding")
+    named = TABLE.set_axis(["x", "y", "a name that is long"])
+    ax = plot_scatter(named, x="a", y="b", title="finding")
     assert [text.get_ha() for text in ax.texts] == ["left", "left", "right"]
+
+
+def test_names_of_points_that_lie_close_do_not_overlap():
+    close = pd.DataFrame({"a": [1.0, 1.0, 1.01, 9.0], "b": [1.0, 1.02, 1.0, 9.0]})
+    close.index = ["EASE", "dot product", "IALS", "popularity"]
+    ax = plot_scatter(close, x="a", y="b", title="finding")
+    assert [text.get_text() for text in ax.texts] == close.index.tolist()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.overlaps(other)
 
 
 def test_each_path_is_a_line_with_its_first_stop_ringed():
