@@ -179,7 +179,7 @@ def miscalibration(listed: Tensor, wanted: Tensor, *, smoothing: float = 0.01) -
 
 def _flags(table: ArrayLike | Tensor, n_items: int | None = None) -> Tensor:
     """The table as float64 of zeros and ones, shape (n_items, n_attributes)."""
-    flags = torch.as_tensor(np.asarray(table)) != 0
+    flags: Tensor = torch.as_tensor(np.asarray(table)) != 0
     if flags.dim() != 2 or (n_items is not None and len(flags) != n_items):
         wanted = "(n_items, n_attributes)" if n_items is None else f"({n_items}, n_attributes)"
         raise ValueError(f"a table of shape {wanted} is needed, got {tuple(flags.shape)}")

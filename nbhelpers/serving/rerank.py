@@ -244,7 +244,7 @@ def _greedy(items: Tensor, scaled: Tensor, rule: _Rule, *, strength: float, k: i
 
 
 def _flags(table: ArrayLike | Tensor, n_items: int) -> Tensor:
-    flags = torch.as_tensor(np.asarray(table)) != 0
+    flags: Tensor = torch.as_tensor(np.asarray(table)) != 0
     if flags.dim() != 2 or len(flags) != n_items:
         raise ValueError(
             f"a table of shape ({n_items}, n_attributes) is needed, got {tuple(flags.shape)}"
