@@ -174,7 +174,9 @@ def miscalibration(listed: Tensor, wanted: Tensor, *, smoothing: float = 0.01) -
         raise ValueError(f"smoothing must lie between 0 and 1, got {smoothing}")
     wanted = wanted.double()
     smooth = (1 - smoothing) * listed.double() + smoothing * wanted
-    return (torch.special.xlogy(wanted, wanted) - torch.special.xlogy(wanted, smooth)).sum(dim=1)
+    own: Tensor = torch.special.xlogy(wanted, wanted)
+    terms: Tensor = own - torch.special.xlogy(wanted, smooth)
+    return terms.sum(dim=1)
 
 
 def _flags(table: ArrayLike | Tensor, n_items: int | None = None) -> Tensor:

@@ -219,7 +219,7 @@ class _Mix:
         mix = (self.held + self.shares) / n_items
         smooth = (1 - self.smoothing) * mix + self.smoothing * self.wanted
         logs = smooth.clamp(min=1e-300).log()  # a share that nobody wants counts nothing
-        divergence = self.own - (logs @ self.wanted.transpose(1, 2)).squeeze(2)
+        divergence: Tensor = self.own - (logs @ self.wanted.transpose(1, 2)).squeeze(2)
         return divergence.nan_to_num(nan=0.0)
 
     def add(self, row: Tensor, column: Tensor) -> None:
