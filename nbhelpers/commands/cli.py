@@ -40,6 +40,7 @@ PANELS = {
         course_commands.copy,
         course_commands.pages,
         course_commands.results,
+        course_commands.reproduce_table,
     ),
 }
 NAMES = {
@@ -47,6 +48,7 @@ NAMES = {
     "export_html": "export-html",
     "run_one": "run-one",
     "format_code": "format",
+    "reproduce_table": "reproduce-table",
 }
 
 

@@ -11,10 +11,9 @@ from torch import nn
 
 from nbhelpers.commands.contenders import CONTENDERS
 from nbhelpers.commands.one_protocol.recipe import Likes, Recipe, Settings, generator, recipe_of
-from nbhelpers.models.als import ALS
+from nbhelpers.models.als import ALS, IALS
 from nbhelpers.models.feature_als import FeatureIALS
 from nbhelpers.models.fm import FactorizationMachine
-from nbhelpers.models.hybrid import HybridMF
 from nbhelpers.models.lightfm import LightFM
 from nbhelpers.models.matrix_factorization import MatrixFactorization
 from nbhelpers.models.ncf import GMF, MLP, NeuMF
@@ -23,25 +22,32 @@ from nbhelpers.sampling.batches import InBatch, PairBatches, UserBatches
 from nbhelpers.sampling.negatives import ExactNegatives
 from nbhelpers.training import losses
 from nbhelpers.training.fit_ranking import fit_ranking
-from nbhelpers.training.fit_stages import Stage, fit_stages
 from nbhelpers.training.optimizers import adam, descend, one_cycle
 
+_SWEEPS: dict[str, Any] = {"n_iterations": 8, "n_cg_steps": 3}
 STEPS_IN_EPOCH = 7  # of batches of users: 128 of the 942 users of MovieLens-100K
+
+
+def fit_ials(known: Likes, settings: Settings) -> IALS:
+    """Factors solved in turn, every pair of a user and an item counting a little."""
+    model = IALS(32, **settings, **_SWEEPS, generator=generator())
+    return model.fit(known.positives)
 
 
 def fit_als(known: Likes, settings: Settings) -> ALS:
     """Weighted least squares as published: confidence 1 + alpha for a like, an equal penalty."""
-    model = ALS(32, **settings, n_iterations=6, n_cg_steps=3, generator=generator())
+    model = ALS(32, **settings, **_SWEEPS, generator=generator())
     return model.fit(known.positives)
 
 
 def fit_feature_ials(known: Likes, settings: Settings) -> FeatureIALS:
     """IALS whose factors are drawn to what the features say."""
     model = FeatureIALS(
+        32,
         **settings,
+        **_SWEEPS,
         item_features=known.item_features,
         user_features=known.user_features,
-        n_iterations=8,
         generator=generator(),
     )
     return model.fit(known.positives)
@@ -67,6 +73,13 @@ def fit_ncf(known: Likes, settings: Settings, *, build: Callable[..., nn.Module]
     model = build(positives.n_users, positives.n_items, 16)
     batches = _pair_batches(known)
     fit_ranking(model, batches, loss=losses.logistic_loss, n_epochs=10, **settings)
+    return model
+
+
+def fit_softmax(known: Likes, settings: Settings) -> MatrixFactorization:
+    """A dot product with biases of items, trained with a softmax over the whole catalog."""
+    model = _factorization(known, 32, dropout=0.3)
+    _fit_softmax(model, known, n_epochs=20, **settings)
     return model
 
 
@@ -98,26 +111,6 @@ def fit_features(known: Likes, settings: Settings, *, build: Callable[..., nn.Mo
         item_features=known.item_features,
     )
     _fit_softmax(model, known, n_epochs=15, **settings)
-    return model
-
-
-def fit_hybrid(known: Likes, settings: Settings) -> HybridMF:
-    """A factorization, then features beside its frozen factors, then everything together."""
-    factorization = _factorization(known, 16, dropout=0.3)
-    _fit_softmax(factorization, known, n_epochs=30, lr=0.05, wd=0.3)
-    model = HybridMF.from_pretrained(
-        factorization,
-        dropout=settings["dropout"],
-        user_features=known.user_features,
-        item_features=known.item_features,
-    )
-    wd = settings["wd"]
-    stages = [
-        Stage("frozen", ("layers.*", "*_tower.*", "item_bias.*"), lr=0.01, n_epochs=4, wd=wd),
-        Stage("unfrozen", ("*",), lr=0.003, n_epochs=2, wd=wd),
-    ]
-    batches = UserBatches(known.positives, batch_size=64, generator=generator())
-    fit_stages(model, batches, stages, loss=losses.full_softmax_loss)
     return model
 
 
@@ -154,6 +147,12 @@ def _fit_softmax(model: nn.Module, known: Likes, *, n_epochs: int, lr: float, wd
 
 
 _COMPARED = {contender.name: contender for contender in CONTENDERS}
+_IALS_TRIALS = (
+    {"unobserved_weight": 0.3, "reg": 0.015},
+    {"unobserved_weight": 0.5, "reg": 0.01},
+    {"unobserved_weight": 0.8, "reg": 0.002},
+    {"unobserved_weight": 0.1, "reg": 0.03},
+)
 _PAIR_TRIALS = (
     {"lr": 0.1, "wd": 0.3},
     {"lr": 0.05, "wd": 0.3},
@@ -193,7 +192,7 @@ RANKING = (
     recipe_of(_COMPARED["last items"], "10", 0.3, is_random=True),  # ties in time are drawn
     recipe_of(_COMPARED["ItemKNN"], "10", 0.3),
     recipe_of(_COMPARED["EASE"], "05", 0.4),
-    recipe_of(_COMPARED["IALS"], "06", 0.5, is_random=True),
+    Recipe("IALS", "06", fit_ials, _IALS_TRIALS, 0.4),
     Recipe(
         "ALS, as published",
         "06_als",
@@ -210,19 +209,23 @@ RANKING = (
         "feature IALS",
         "07_cold_start",
         fit_feature_ials,
-        (
-            {"n_factors": 32, "unobserved_weight": 0.5, "reg": 0.01, "feature_reg": 10.0},
-            {"n_factors": 64, "unobserved_weight": 0.5, "reg": 0.01, "feature_reg": 10.0},
-            {"n_factors": 16, "unobserved_weight": 0.8, "reg": 0.01, "feature_reg": 10.0},
-            {"n_factors": 32, "unobserved_weight": 0.1, "reg": 0.003, "feature_reg": 10.0},
-        ),
+        tuple({**trial, "feature_reg": 10.0} for trial in _IALS_TRIALS),
         0.7,
     ),
     _of_pairs("BPR", losses.bpr_loss),
     _of_pairs("adaptive hinge", losses.adaptive_hinge_loss),
     Recipe("dot product, WARP", "06_losses", fit_warp, _PAIR_TRIALS, 0.9),
-    recipe_of(
-        _COMPARED["dot product"], "10", 1.0, name="dot product, full softmax", is_random=True
+    Recipe(
+        "dot product, full softmax",
+        "05_dot_product_or_network",
+        fit_softmax,
+        (
+            {"lr": 0.05, "wd": 0.3},
+            {"lr": 0.03, "wd": 0.04},
+            {"lr": 0.05, "wd": 0.1},
+            {"lr": 0.1, "wd": 0.3},
+        ),
+        0.5,
     ),
     _ncf(GMF, 1.0),
     _ncf(MLP, 2.5),
@@ -237,16 +240,4 @@ RANKING = (
     _of_features("LightFM", LightFM, 1.0),
     _of_features("factorization machine", FactorizationMachine, 1.0),
     recipe_of(_COMPARED["sequence tower"], "05_sequential_models", 2.5, is_random=True),
-    Recipe(
-        "HybridMF",
-        "07",
-        fit_hybrid,
-        (
-            {"dropout": 0.5, "wd": 0.3},
-            {"dropout": 0.5, "wd": 1.0},
-            {"dropout": 0.3, "wd": 0.3},
-            {"dropout": 0.3, "wd": 0.1},
-        ),
-        4.0,
-    ),
 )

@@ -45,12 +45,12 @@ ABOUT = {
     "last": (
         "Lists, last like out",
         "Each person's last like is looked for, and the one before it chooses the settings. "
-        "Random models have five seeds; ``seeds`` is the lowest and the highest of them.",
+        "Random models have five seeds; *seeds* is the lowest and the highest of them.",
     ),
     "ratings-time": (
         "Ratings, global time",
-        "The same dates, and all ratings are predicted. Most of them are of people who have "
-        "rated nothing before the date; ``MSE, known`` leaves these out.",
+        "The same dates, and all ratings of the tenth that follows are predicted. People who have "
+        "rated nothing before the date are among them; *MSE, known* leaves these out.",
     ),
     "ratings-random": (
         "Ratings, random 70/10/20",
@@ -60,12 +60,14 @@ ABOUT = {
 LEFT_OUT = {
     "dot product, logistic": "the lab 06_losses compares it with BPR, which takes its place here",
     "dot product, hinge": "the lab 06_losses finds it behind BPR, which takes its place here",
-    "WARP, as published": "its search for a violator takes many times longer; the lab 06_losses "
-    "compares it with WARP of few tries, which takes its place here",
+    "WARP, as published": "its search takes long; the lab 06_losses compares it with WARP of few "
+    "tries, which takes its place here",
     "dot product, sampled softmax": "the full softmax takes its place",
     "DeepFM": "the lab 07_lightfm cannot tell it from the factorization machine without a network",
     "LightGCN": "the course has no model on a graph",
     "SASRec": "the sequence tower is the sequence model of the course",
+    "HybridMF": "lesson 07 measures it level with the factorization that it starts from; LightFM, "
+    "feature IALS and the factorization machine take features here",
     "Hybrid": "the public hybrid, which lesson 07 finds behind the factorization it starts from",
     "MetricLearning": "no lesson or lab trains it",
     "Blend": "a mixture of models that are here",
@@ -111,9 +113,12 @@ def protocol_markdown(table: pd.DataFrame, *, left_out: Mapping[str, str] = LEFT
         if len(rows):
             lists = rows["metric"].iloc[0] != "MSE"
             lines = _list_lines(rows) if lists else _rating_lines(rows)
-            n_users = f"{rows['n_users'].iloc[0]:,} people."
-            budget = f"Each model tried up to {rows['trials'].max()} settings."
-            parts.append("\n".join([f"**{title}.** {about} {n_users} {budget}", "", *lines]))
+            said = [f"**{title}.** {about}", f"{rows['n_users'].iloc[0]:,} people."]
+            if not lists:
+                share = f"{100 * rows['share_known'].iloc[0]:.0f} %"
+                said.append(f"{share} of the ratings are of people with a rating to learn from.")
+            said.append(f"Each model tried up to {rows['trials'].max()} settings.")
+            parts.append("\n".join([" ".join(said), "", *lines]))
     reasons = [f"- {name}: {reason}." for name, reason in left_out.items()]
     parts.append("\n".join(["Left out:", "", *reasons]))
     return "\n\n".join(parts)
