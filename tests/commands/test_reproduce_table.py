@@ -304,7 +304,7 @@ def test_every_model_of_the_course_is_in_the_stored_table():
     assert set(table["protocol"]) == set(ABOUT)
     assert ((table["low"] <= table["value"]) & (table["value"] <= table["high"])).all()
     assert not set(LEFT_OUT) & set(table["model"])
-    assert protocol_markdown(table).count("\n| ") == len(table) + 4  # a rule each
+    assert protocol_markdown(table).count("\n| ") == len(table) + 8  # heads and a rule each
 
 
 @pytest.mark.parametrize("protocol", ["last", "time"])
