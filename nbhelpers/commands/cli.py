@@ -42,6 +42,7 @@ PANELS = {
         course_commands.copy,
         course_commands.pages,
         course_commands.results,
+        course_commands.reproduce_table,
     ),
 }
 NAMES = {
@@ -49,6 +50,7 @@ NAMES = {
     "export_html": "export-html",
     "run_one": "run-one",
     "format_code": "format",
+    "reproduce_table": "reproduce-table",
 }
 
 

@@ -13,6 +13,7 @@ from nbhelpers.commands.contenders import NAMES
 from nbhelpers.commands.list_health import Health, list_health
 from nbhelpers.commands.model_race import METRIC, Entry
 from nbhelpers.data.interactions import Interactions
+from nbhelpers.evaluation.statistics import bootstrap_interval
 from nbhelpers.evaluation.statistics import compare as paired_tests
 
 FEW_USERS = 200  # of a test, below which intervals are wide
@@ -137,8 +138,6 @@ def result_table(entries: Mapping[str, Entry], *, seed: int) -> pd.DataFrame:
     )
     rows = {
         name: {
-            METRIC: entry.scores.mean(METRIC),
-            **dict(zip(("low", "high"), entry.scores.interval(METRIC, rng=seed), strict=True)),
             "map": entry.scores.mean("map"),
             "hit_rate": entry.scores.mean("hit_rate"),
             "n_trials": entry.n_trials,
@@ -146,13 +145,51 @@ def result_table(entries: Mapping[str, Entry], *, seed: int) -> pd.DataFrame:
         }
         for name, entry in entries.items()
     }
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
-    table = table.astype({"n_trials": int}).sort_values(METRIC, ascending=False, kind="stable")
+    ranked = against_the_best(per_user, seed=seed).rename(columns={"value": METRIC})
+    table = ranked.join(pd.DataFrame.from_dict(rows, orient="index")).rename_axis("model")
+    columns = [METRIC, "low", "high", "map", "hit_rate", "behind", "p_corrected"]
+    return table[[*columns, "n_trials", "seconds"]].astype({"n_trials": int})
+
+
+def against_the_best(
+    per_user: pd.DataFrame, *, seed: int = 0, smaller_is_better: bool = False
+) -> pd.DataFrame:
+    """Means, intervals, and tests against the best, of models that met the same users.
+
+    Parameters
+    ----------
+    per_user : DataFrame, shape (n_users, n_models)
+        A column for each model: one value of a metric for each user.
+    seed : int
+        Of intervals and tests.
+    smaller_is_better : bool
+        For an error.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by model, best first: ``value``, its 95 % interval over users ``low`` to ``high``,
+        ``behind`` (mean distance to the best, at least 0) and ``p_corrected`` (Holm).
+
+    Examples
+    --------
+    >>> per_user = pd.DataFrame({"A": [0.25] * 20, "B": [0.5] * 20})
+    >>> against_the_best(per_user)[["value", "behind"]]
+       value  behind
+    B   0.50    0.00
+    A   0.25    0.25
+    """
+    rows = {}
+    for name in per_user:
+        low, high = bootstrap_interval(per_user[name].to_numpy(), rng=seed)
+        rows[name] = {"value": float(per_user[name].mean()), "low": low, "high": high}
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table = table.sort_values("value", ascending=smaller_is_better, kind="stable")
     best, *others = table.index
-    table.insert(5, "behind", 0.0)
-    table.insert(6, "p_corrected", 1.0)
+    table = table.assign(behind=0.0, p_corrected=1.0)
     if others:
-        tests = paired_tests(per_user, [(best, other) for other in others], rng=seed)
+        pairs = [(other, best) if smaller_is_better else (best, other) for other in others]
+        tests = paired_tests(per_user, pairs, rng=seed)
         table.loc[others, ["behind", "p_corrected"]] = tests[
             ["difference", "p_corrected"]
         ].to_numpy()

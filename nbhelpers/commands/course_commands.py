@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from nbhelpers.commands.reading_options import AsJson, Quiet, on_error_stream, show
+
 Folder = Annotated[Path, typer.Argument(help="A folder of notebooks, such as notebooks.")]
 
 
@@ -121,6 +123,48 @@ def results(
     for document in documents or ():
         changed = refresh(document, _notebooks_of(document))
         print(f"{document}: {'rewritten' if changed else 'unchanged'}")
+
+
+def reproduce_table(
+    *,
+    out: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Table, and fits that a next run takes over."),
+    ] = Path("protocol_table"),
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="time|last|ratings-time|ratings-random",
+            help="Only this protocol; may be given again.",
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this model; may be given again."),
+    ] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Settings that each model may try.")] = 3,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Rebuild the table of every model of the course under one protocol.
+
+    \b
+    The data set is that of the variable CF_DATASET, else ml-100k. A run that was
+    killed goes on where it stopped.
+
+    Examples
+    --------
+      nbhelpers reproduce-table
+      nbhelpers reproduce-table --protocol last --model EASE --model popularity
+      CF_DATASET=ml-1m nbhelpers reproduce-table --out ml-1m
+    """  # noqa: D301 - \b is Click's mark of lines that are kept as they are
+    from nbhelpers.commands.one_protocol import reproduce
+
+    with on_error_stream(quiet=quiet):
+        found = reproduce.reproduce_table(
+            out, protocols=protocol, models=model, n_trials=trials, quiet=quiet
+        )
+    show(found, as_json=as_json)
 
 
 def _compare_tables(fresh: Path, stored: Path) -> None:

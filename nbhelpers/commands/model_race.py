@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -79,18 +80,21 @@ def race(
     entries: dict[str, Entry] = {}
     failed: dict[str, str] = {}
     total = sum(min(n_trials, len(each.trials)) + 1 for each in contenders)
+
+    def on_validation(contender: Contender, bar: Any, settings: Mapping[str, Any]) -> float:
+        model = contender.fitted(parts.train, settings, seed=seed)
+        found = evaluate_ranking(model, valid, seen=parts.seen_by_valid, k=k)
+        bar.update()
+        return found.mean(METRIC)
+
     with progress.bar(total, unit="fit") as bar:
         for contender in contenders:
             bar.set_description(contender.name)
             started = time.perf_counter()
-            tried = []
             try:
-                for settings in contender.trials[:n_trials]:
-                    model = contender.fitted(parts.train, settings, seed=seed)
-                    found = evaluate_ranking(model, valid, seen=parts.seen_by_valid, k=k)
-                    tried.append((found.mean(METRIC), settings))
-                    bar.update()
-                best, settings = max(tried, key=lambda trial: trial[0])
+                best, settings, n_tried = best_trial(
+                    contender.trials[:n_trials], partial(on_validation, contender, bar)
+                )
                 model = contender.fitted(known, settings, seed=seed)
                 scores = evaluate_ranking(model, test, seen=parts.seen, k=k)
                 bar.update()
@@ -98,9 +102,49 @@ def race(
                 failed[contender.name] = f"could not be fitted: {error}".splitlines()[0]
                 continue
             seconds = time.perf_counter() - started
-            entries[contender.name] = Entry(dict(settings), best, len(tried), scores, seconds)
+            entries[contender.name] = Entry(dict(settings), best, n_tried, scores, seconds)
             progress.say(f"  {contender.name}: NDCG@{k} {best:.4f} on validation, {seconds:,.1f} s")
     return entries, failed
+
+
+def best_trial(
+    trials: Sequence[Mapping[str, Any]],
+    value: Callable[[Mapping[str, Any]], float],
+    *,
+    smaller_is_better: bool = False,
+) -> tuple[float, Mapping[str, Any], int]:
+    """The settings with the best value on validation rows; of equal ones, the first.
+
+    Parameters
+    ----------
+    trials : sequence of dict
+    value : callable
+        Of settings.
+    smaller_is_better : bool
+        For an error.
+
+    Returns
+    -------
+    value : float
+    settings : dict
+    n_trials : int
+
+    Raises
+    ------
+    ValueError
+        If there is no trial.
+
+    Examples
+    --------
+    >>> best_trial([{"reg": 1}, {"reg": 2}], lambda settings: -settings["reg"])
+    (-1, {'reg': 1}, 2)
+    """
+    if not trials:
+        raise ValueError("at least one trial is needed")
+    tried = [(value(settings), settings) for settings in trials]
+    pick = min if smaller_is_better else max
+    best, settings = pick(tried, key=lambda trial: trial[0])
+    return best, settings, len(tried)
 
 
 def some_users(held_out: Interactions, *, most: int, seed: int) -> Interactions:

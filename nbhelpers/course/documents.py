@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
+from nbhelpers.commands.one_protocol import table_text
 from nbhelpers.course.execute import REPORT
 from nbhelpers.course.jupytext_pairs import labs, lessons, notebook_named, sources
 from nbhelpers.course.results import TABLE, read_results, results_markdown
@@ -196,6 +197,11 @@ def _all_results(folder: Path, start: str) -> str:
     return results_markdown(read_results(folder / TABLE))
 
 
+def _one_protocol(folder: Path, start: str) -> str:
+    table = table_text.read_protocol_table(folder / table_text.NAME)
+    return table_text.protocol_markdown(table, left_out=table_text.stored_left_out())
+
+
 def _picture(folder: Path, start: str) -> str:
     alt, _ = first_picture(folder)
     return f"![{alt}]({start}{PICTURE})"
@@ -236,6 +242,7 @@ SECTIONS: dict[str, Callable[[Path, str], str]] = {
     "run times": _run_table,
     "top results": _top_table,
     "honest table": _all_results,
+    "one protocol": _one_protocol,
 }
 
 

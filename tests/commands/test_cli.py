@@ -15,7 +15,7 @@ runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
 OWN = ["inspect", "compare", "train", "recommend", "similar", "fold-in", "evaluate"]
 FOR_PEOPLE = ["app", "export-html"]  # no --json: one serves a page, the other writes one
 COURSE = ["fetch", "doctor", "run", "run-one", "sync", "format", "cells", "copy", "pages"]
-COURSE.append("results")
+COURSE += ["results", "reproduce-table"]
 
 
 def run(*arguments):

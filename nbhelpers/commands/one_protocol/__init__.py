@@ -1,0 +1,1 @@
+"""`nbhelpers reproduce-table`: every model of the course under one protocol."""
