@@ -199,7 +199,7 @@ def _all_results(folder: Path, start: str) -> str:
 
 def _one_protocol(folder: Path, start: str) -> str:
     table = table_text.read_protocol_table(folder / table_text.NAME)
-    return table_text.protocol_markdown(table, left_out=table_text.stored_left_out())
+    return table_text.protocol_markdown(table)
 
 
 def _picture(folder: Path, start: str) -> str:

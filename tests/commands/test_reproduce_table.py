@@ -26,7 +26,6 @@ from nbhelpers.commands.one_protocol.table_text import (
     KEY,
     LEFT_OUT,
     NAME,
-    NOT_STORED,
     protocol_markdown,
     read_protocol_table,
 )
@@ -303,9 +302,7 @@ def test_every_model_of_the_course_is_in_the_stored_table():
     for protocol in PROTOCOLS:
         rows = table[table["protocol"] == protocol.name]
         names = {recipe.name for recipe in protocol.recipes}
-        waiting = set(NOT_STORED.get(protocol.name, ()))
-        assert waiting <= names
-        assert set(rows["model"]) == names - waiting
+        assert set(rows["model"]) == names
         assert set(rows["metric"]) == {protocol.metric}
     assert not table.duplicated(list(KEY)).any()
     assert set(table["protocol"]) == set(ABOUT)

@@ -77,43 +77,6 @@ LEFT_OUT = {
     "collab_learner": "the dot product with biases, trained by fastai: lesson 03",
 }
 
-# Of the stored table: models whose fits were not run yet, by protocol. The command makes them.
-NOT_STORED: dict[str, tuple[str, ...]] = {
-    "time": (
-        "dot product, adaptive hinge",
-        "dot product, WARP",
-        "MLP",
-        "NeuMF",
-        "two towers",
-        "LightFM",
-        "factorization machine",
-        "sequence tower",
-    ),
-    "last": (
-        "dot product, adaptive hinge",
-        "dot product, WARP",
-        "MLP",
-        "NeuMF",
-        "factorization machine",
-    ),
-    "ratings-time": (
-        "CollabNN",
-        "factorization machine",
-        "SVD++",
-    ),
-}
-
-
-def stored_left_out() -> dict[str, str]:
-    """What is not in the stored table, and why."""
-    reason = "not run yet, `nbhelpers reproduce-table` makes it"
-    titles = {name: title for name, (title, _) in ABOUT.items()}
-    waiting = {
-        f"{', '.join(models)} ({titles[name].lower()})": reason
-        for name, models in NOT_STORED.items()
-    }
-    return {**waiting, **LEFT_OUT}
-
 
 def read_protocol_table(path: Path) -> pd.DataFrame:
     """The table of a file.
