@@ -50,7 +50,8 @@ ABOUT = {
     "ratings-time": (
         "Ratings, global time",
         "The same dates, and all ratings of the tenth that follows are predicted. People who have "
-        "rated nothing before the date are among them; *MSE, known* leaves these out.",
+        "rated nothing before the date are among them, and each model answers them in its own way; "
+        "*MSE, known* leaves them out, and there the order is another one.",
     ),
     "ratings-random": (
         "Ratings, random 70/10/20",
