@@ -58,7 +58,7 @@ METRICS = ["NDCG@10", "coverage", "Gini", "novelty", "diversity", "miscalibratio
 
 class Split:
     def __init__(self, known):
-        self.known = known
+        self.train = known
 
 
 def context():
