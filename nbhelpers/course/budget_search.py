@@ -1,6 +1,6 @@
-"""The long search behind the lab on seeds and budgets: four models, twenty trials each.
+"""The long search behind the lab on seeds and budgets: four models, fifty trials each.
 
-``python -m nbhelpers.course.budget_search notebooks/labs search.journal`` takes about four minutes
+``python -m nbhelpers.course.budget_search notebooks/labs search.journal`` takes about five minutes
 of one core. It may be stopped at any time: the same command goes on where it was, and its trials
 are those of a run without a stop.
 """
@@ -41,9 +41,9 @@ from nbhelpers.training.losses import full_softmax_loss, logistic_loss
 from nbhelpers.training.optimizers import one_cycle
 
 SEED = 42
-N_TRIALS = 20
-BUDGETS = (1, 5, 20)
-TEST_SEEDS = (0, 1)
+N_TRIALS = 50
+BUDGETS = (1, 5, 50)
+TEST_SEEDS = (0, 1, 2, 3, 4)
 STEM = "08_seeds_and_budgets"
 Settings = Mapping[str, Any]
 
@@ -250,19 +250,21 @@ def people_table(split: PositiveSplit, trials: pd.DataFrame) -> pd.DataFrame:
     """NDCG@10 of each person on the test rows, for what each model chose at each budget."""
     likes, columns, known = without_stars(split.known), {}, {}
     for budget in BUDGETS:
-        for row in chosen_at(trials, budget).itertuples():
-            recipe = RECIPES[row.model]
-            if row.Index not in known:
+        chosen = chosen_at(trials, budget)
+        names, settings = chosen["model"].tolist(), chosen["settings"].tolist()
+        for number, name, drawn in zip(chosen.index, names, settings, strict=True):
+            recipe = RECIPES[name]
+            if number not in known:
                 runs = [
                     evaluate_ranking(
-                        recipe.fit(likes, json.loads(row.settings), seed=seed),
+                        recipe.fit(likes, json.loads(drawn), seed=seed),
                         split.test,
                         seen=split.seen,
                     ).per_user.set_index("user_idx")["ndcg"]
                     for seed in (TEST_SEEDS if recipe.is_random else TEST_SEEDS[:1])
                 ]
-                known[row.Index] = pd.concat(runs, axis=1).mean(axis=1)
-            columns[f"{row.model}, {budget}"] = known[row.Index]
+                known[number] = pd.concat(runs, axis=1).mean(axis=1)
+            columns[f"{name}, {budget}"] = known[number]
     return pd.DataFrame(columns).reset_index()
 
 

@@ -104,6 +104,7 @@ def test_people_get_the_mean_over_seeds_of_what_was_chosen(split, monkeypatch):
 
     monkeypatch.setattr(budget_search, "RECIPES", {"A": Recipe(dict, fit_counts)})
     monkeypatch.setattr(budget_search, "BUDGETS", (1, 2))
+    monkeypatch.setattr(budget_search, "TEST_SEEDS", (0, 1))
     trials = pd.DataFrame({"model": "A", "trial": [1, 2], "valid": [0.2, 0.1]})
     trials["settings"] = [json.dumps({"n": 1}), json.dumps({"n": 2})]
     table = people_table(split, trials)

@@ -11,7 +11,7 @@ def test_a_table_of_this_folder_comes_first(tmp_path, monkeypatch):
 
 def test_elsewhere_the_table_of_the_course_is_found(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert len(stored_table("08_seeds_and_budgets_trials")) == 80
+    assert len(stored_table("08_seeds_and_budgets_trials")) == 200
 
 
 def test_a_table_that_is_nowhere_is_refused():

@@ -34,10 +34,10 @@ WRONG = {
         swaps_share_and_certainty,
     ],
     "my_races": [
-        lambda: [0.0, 0.55],
-        lambda: [0.45, 1.0],
+        lambda: [0.0, 0.65],
+        lambda: [0.35, 1.0],
         lambda: [0.40, 0.0],
-        lambda: [0.55, 0.4375],
-        lambda: [55, 0],
+        lambda: [0.65, 0.4375],
+        lambda: [65, 0],
     ],
 }
