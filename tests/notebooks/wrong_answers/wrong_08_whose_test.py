@@ -35,7 +35,30 @@ def in_the_order_given(places, kept):
     return moved
 
 
+def forgets_what_they_had(films, had):
+    return list(dict.fromkeys(films))
+
+
+def keeps_the_last_copy(films, had):
+    kept = [film for film in reversed(films) if film not in had]
+    return list(dict.fromkeys(kept))[::-1]
+
+
+def drops_every_copy(films, had):
+    return [film for film in films if film not in had and films.count(film) == 1]
+
+
+def leaves_the_places_empty(films, had):
+    return [None if film in had else film for film in dict.fromkeys(films)]
+
+
 WRONG = {
     "my_share_left": [drops_the_films_over_the_cap, counts_films, gives_every_film_the_cap],
     "my_masked_places": [left_in, all_move_up_by_all, in_the_order_given],
+    "my_repaired_list": [
+        forgets_what_they_had,
+        keeps_the_last_copy,
+        drops_every_copy,
+        leaves_the_places_empty,
+    ],
 }
