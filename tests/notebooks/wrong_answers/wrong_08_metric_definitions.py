@@ -23,6 +23,22 @@ def looks_beyond_the_list(places, k):
     return sum(precisions) / len(precisions)
 
 
+def all_places(hits, k):
+    return len(hits) * k
+
+
+def all_positives(hits, k):
+    return hits.sum()
+
+
+def all_people(hits, k):
+    return len(hits)
+
+
+def positives_in_the_lists(hits, k):
+    return hits[:, :k].sum()
+
+
 WRONG = {
     "my_hit_map": [
         divides_by_all_positives,
@@ -30,7 +46,7 @@ WRONG = {
         mean_of_reciprocal_places,
         looks_beyond_the_list,
     ],
-    "my_denominator": [15, 11, 5, 10],
+    "my_denominator": [all_places, all_positives, all_people, positives_in_the_lists],
 }
 
 
