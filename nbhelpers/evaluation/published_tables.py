@@ -62,7 +62,10 @@ class Judgement:
         return self.table.index[self.table["answer"] == answer].tolist()
 
     def __str__(self) -> str:
-        lines = [f"{row.answer:>8}  {row.asks}" for row in self.table.itertuples()]
+        lines = []
+        for about, rows in self.table.groupby("about", sort=False):
+            lines.append(f"The {about}")
+            lines += [f"{row.answer:>8}  {row.asks}" for row in rows.itertuples()]
         return "\n".join([*lines, f"Verdict: {self.verdict}."])
 
     __repr__ = __str__

@@ -40,12 +40,15 @@ def test_a_no_weighs_more_than_silence():
     assert judge({"users": "no"}).verdict == VERDICTS["difference"]
 
 
-def test_it_prints_each_question_with_its_answer():
+def test_it_prints_each_question_with_its_answer_under_what_it_is_about():
     lines = str(judge({"order": "no"})).splitlines()
-    assert lines[0] == "      no  Are the test rows later than the training rows, as in use?"
-    assert lines[1].startswith("not said  Do the lists")
+    assert lines[1] == "      no  Are the test rows later than the training rows, as in use?"
+    assert lines[2].startswith("not said  Do the lists")
     assert lines[-1] == f"Verdict: {VERDICTS['number']}."
-    assert len(lines) == 13
+    headings = [line for line in lines if line.startswith("The ")]
+    assert headings == ["The number", "The race", "The difference"]
+    assert [lines.index(heading) for heading in headings] == [0, 6, 10]
+    assert len(lines) == 12 + 3 + 1
 
 
 def test_it_shows_as_a_table():
