@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from nbhelpers.commands.own_log import open_log
 from nbhelpers.commands.progress import Progress
 from nbhelpers.commands.split_choice import SplitName, choose_split, require_a_test
 from nbhelpers.core.checks import require_one
+from nbhelpers.core.file_in_place import replacing
 
 MINUTES = 10.0  # that a model may take where nobody asked for it by name
 
@@ -146,12 +146,8 @@ def write_comparison(found: Comparison, folder: str | Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
     text = json.dumps(found.to_dict(), indent=1, ensure_ascii=False, default=str) + "\n"
     for name, content in (("json", text), ("csv", found.table.to_csv())):
-        partial = path / f".comparison.{name}.partial-{os.getpid()}"
-        try:
-            partial.write_text(content, encoding="utf-8")
-            partial.replace(path / f"comparison.{name}")
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(path / f"comparison.{name}") as draft:
+            draft.write_text(content, encoding="utf-8")
 
 
 def _announce(costs: Any, left_out: dict[str, str], progress: Progress) -> None:

@@ -81,9 +81,14 @@ class Contender:
 
         No bar is drawn: a comparison draws one over all of its fits.
         """
-        with torch.random.fork_rng(devices=[]), without_bars():
-            torch.manual_seed(seed)
-            return self.fit(positives, settings)
+        return seeded_fit(self.fit, positives, settings, seed=seed)
+
+
+def seeded_fit(fit: Fit, known: Any, settings: Settings, *, seed: int) -> Any:
+    """``fit(known, settings)`` decided by the seed: no global generator moves, no bar is drawn."""
+    with torch.random.fork_rng(devices=[]), without_bars():
+        torch.manual_seed(seed)
+        return fit(known, settings)
 
 
 def _knn_work(sizes: Sizes) -> float:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from nbhelpers.commands.contenders import Contender
+from nbhelpers.commands.contenders import Contender, seeded_fit
 from nbhelpers.data.interactions import Interactions
 
 Settings = Mapping[str, Any]
@@ -78,9 +78,7 @@ class Recipe:
 
     def fitted(self, known: Likes | Stars, settings: Settings, *, seed: int) -> Any:
         """A model of these settings; the seed decides it, and no global generator moves."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return self.fit(known, settings)
+        return seeded_fit(self.fit, known, settings, seed=seed)
 
 
 def recipe_of(
