@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nbhelpers.core.checks import require_one
 from nbhelpers.core.recommender import evaluation_mode
-from nbhelpers.training.device import choose_device
+from nbhelpers.training.device import Precision, choose_device, full_precision
 from nbhelpers.training.epoch_loss import MeanLoss
 from nbhelpers.training.history import History
 from nbhelpers.training.loop import Callback, Recipe, Validate, name_of, train_epochs
@@ -65,6 +65,7 @@ def fit(
     checkpoint: Path | str | None = None,
     generator: torch.Generator | None = None,
     device: torch.device | str | None = None,
+    precision: Precision = "float32",
 ) -> History:
     """Train a model in place on rows of inputs and a target, and return what was measured.
 
@@ -108,6 +109,8 @@ def fit(
         Shuffles the rows; without it torch's global generator does.
     device : optional
         Without it ``choose_device()``.
+    precision : {"float32", "bfloat16"}
+        ``"bfloat16"`` is mixed precision, which pays on a GPU: see ``device.precise``.
 
     Returns
     -------
@@ -147,6 +150,7 @@ def fit(
         patience=patience,
         callbacks=callbacks,
         device=device,
+        precision=precision,
         checkpoint=None if checkpoint is None else Checkpoint(checkpoint),
         settings={"loss": name_of(loss), "rows": _digest(rows) if checkpoint else ""},
     )
@@ -184,7 +188,7 @@ def mean_loss(model: nn.Module, data: Sequence[Tensor], *, loss: Loss = mse_loss
     with evaluation_mode(model):
         for rows in zip(*(tensor.split(65_536) for tensor in data), strict=True):
             *inputs, target = _moved(rows, device)
-            losses.add(loss(model(*inputs), target), len(target))
+            losses.add(loss(full_precision(model(*inputs)), target), len(target))
     return losses.mean()
 
 
@@ -217,12 +221,12 @@ class RowBatches:
 
 def _batch_loss(model: nn.Module, batch: Batch, *, loss: Loss) -> tuple[Tensor, int]:
     *inputs, target = batch
-    return loss(model(*inputs), target), len(target)
+    return loss(full_precision(model(*inputs)), target), len(target)
 
 
 def _weighted_batch_loss(model: nn.Module, batch: Batch, *, loss: Loss) -> tuple[Tensor, Tensor]:
     *inputs, target, weights = batch
-    return loss(model(*inputs), target, weights=weights), weights.sum()
+    return loss(full_precision(model(*inputs)), target, weights=weights), weights.sum()
 
 
 def _validation(

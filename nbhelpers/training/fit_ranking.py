@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nbhelpers.core.recommender import device_of
+from nbhelpers.training.device import Precision, full_precision
 from nbhelpers.training.history import History
 from nbhelpers.training.loop import Callback, Recipe, Validate, name_of, train_epochs
 from nbhelpers.training.losses import logistic_loss
@@ -54,7 +55,7 @@ def pair_loss(model: nn.Module, batch: Batch, loss: PairLoss | PartialCredit) ->
     user_idx, item_idx, negatives, *weights = (tensor.to(device) for tensor in batch)
     items = torch.cat([item_idx.unsqueeze(1), negatives], dim=1)  # (batch, 1 + n_negatives)
     users = user_idx.unsqueeze(1).expand_as(items)
-    scores = model(users.flatten(), items.flatten()).view(items.shape)
+    scores = full_precision(model(users.flatten(), items.flatten())).view(items.shape)
     positive, negative = scores[:, 0], scores[:, 1:]
     by_weight = {"weights": weights[0]} if weights else {}
     if isinstance(loss, PartialCredit):
@@ -86,7 +87,7 @@ def row_loss(model: Any, batch: Batch, loss: PairLoss | PartialCredit) -> Tensor
     if isinstance(loss, PartialCredit):
         raise ValueError("partial credit needs batches of pairs with negatives, got users")
     user_idx, positives = batch
-    return loss(model.score_users(user_idx), positives)
+    return loss(full_precision(model.score_users(user_idx)), positives)
 
 
 def fit_ranking(
@@ -104,6 +105,7 @@ def fit_ranking(
     callbacks: Sequence[Callback] = (),
     checkpoint: Path | str | None = None,
     device: torch.device | str | None = None,
+    precision: Precision = "float32",
 ) -> History:
     """Train a model in place on positives, against sampled negatives or the whole catalog.
 
@@ -142,6 +144,8 @@ def fit_ranking(
         call, made anew or not.
     device : optional
         Without it ``choose_device()``.
+    precision : {"float32", "bfloat16"}
+        ``"bfloat16"`` is mixed precision, which pays on a GPU: see ``device.precise``.
 
     Returns
     -------
@@ -184,6 +188,7 @@ def fit_ranking(
         patience=patience,
         callbacks=callbacks,
         device=device,
+        precision=precision,
         checkpoint=None if checkpoint is None else Checkpoint(checkpoint),
         settings={"loss": name_of(loss)},
     )

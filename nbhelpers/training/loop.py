@@ -21,7 +21,13 @@ from tqdm import tqdm
 
 from nbhelpers.core.checks import require_one
 from nbhelpers.core.recommender import evaluation_mode
-from nbhelpers.training.device import choose_device, parameter_device
+from nbhelpers.training.device import (
+    Precision,
+    choose_device,
+    parameter_device,
+    precise,
+    require_precision,
+)
 from nbhelpers.training.epoch_loss import MeanLoss, require_finite
 from nbhelpers.training.history import BestWeights, History, Mode
 from nbhelpers.training.optimizers import MakeOptimizer, Schedule, descend
@@ -71,6 +77,8 @@ class Recipe:
     callbacks : sequence of Callback
     device : optional
         Without it ``choose_device()``.
+    precision : {"float32", "bfloat16"}
+        In which the matrix products of a step are computed: see ``device.precise``.
     checkpoint : optional
         Where the run is kept after each epoch, and where it goes on.
     settings : mapping of str to str
@@ -79,7 +87,8 @@ class Recipe:
     Raises
     ------
     ValueError
-        If ``n_epochs`` or ``patience`` is below 1, or ``patience`` has nothing to go by.
+        If ``n_epochs`` or ``patience`` is below 1, ``patience`` has nothing to go by, or there is
+        no such precision.
     """
 
     n_epochs: int
@@ -90,11 +99,13 @@ class Recipe:
     patience: int | None = None
     callbacks: Sequence[Callback] = ()
     device: torch.device | str | None = None
+    precision: Precision = "float32"
     checkpoint: Store | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         require_one(n_epochs=self.n_epochs)
+        require_precision(self.precision)
         if self.patience is not None:
             require_one(patience=self.patience)
             if self.validate is None:
@@ -222,7 +233,8 @@ class _Run:
 
     def _step(self, batch: Batch) -> tuple[Tensor, int | Tensor]:
         """Loss of a batch, before the weights move; the graph behind it is let go of."""
-        loss, size = self.batch_loss(self.model, batch)
+        with precise(self.recipe.precision, self.device):
+            loss, size = self.batch_loss(self.model, batch)
         if self.is_first_step:  # bad data or a bad loss should not cost an epoch
             require_finite(self.model, loss.item(), data=self.data)
             self.is_first_step = False
@@ -353,6 +365,7 @@ def _settings(
         "optimizer": f"{type(optimizer).__name__} {groups}",
         "schedule": name_of(recipe.schedule),
         "patience": str(recipe.patience),
+        "precision": recipe.precision,
         **recipe.settings,
     }
     if recipe.schedule is not None:  # else a run may be made longer
