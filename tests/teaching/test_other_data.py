@@ -1,6 +1,11 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
+from nbhelpers.data.datasets import load
+from nbhelpers.data.datasets.registry import DATASETS
+from nbhelpers.data.datasets.synthetic import make_ratings
 from nbhelpers.teaching.other_data import lesson_sized, picked
 
 # Item 7 is rated three times, item 5 twice, items 6 and 8 once, item 9 never.
@@ -96,3 +101,32 @@ def test_example_on_other_data_is_the_first_by_the_rule_aloud(on_ml_25m, capsys)
 
 def test_data_set_on_which_it_was_picked_may_be_another(on_ml_25m):
     assert picked(154, [9, 8], only_for="ml-25m") == 154
+
+
+@pytest.fixture
+def small_ml_25m(tmp_path, monkeypatch, on_ml_25m):
+    """Files as ml-25m has them, half stars and gaps in the ids, of 7,000 people and 8,000 films."""
+    made = make_ratings(7_000, 8_000, 150_000, star_step=0.5, rng=0)
+    rows = made.ratings.assign(item_id=20 * made.ratings["item_id"])
+    columns = ["userId", "movieId", "rating", "timestamp"]
+    rows.to_csv(tmp_path / "ratings.csv", index=False, header=columns)
+    films = pd.DataFrame({"movieId": 20 * made.items["item_id"], "title": made.items["title"]})
+    films.assign(genres="Drama").to_csv(tmp_path / "movies.csv", index=False)
+    known = replace(DATASETS["ml-25m"], n_ratings=150_000, n_users=7_000, n_items=8_000)
+    monkeypatch.setattr(load, "DATASETS", {**DATASETS, "ml-25m": known})
+    monkeypatch.setattr(load, "fetch", lambda name: tmp_path)
+    monkeypatch.setattr(load, "source_of", lambda folder: "a replica")
+
+
+@pytest.mark.usefixtures("small_ml_25m")
+def test_files_of_ml_25m_are_cut_to_the_size_of_a_lesson(capsys):
+    ratings, films = lesson_sized(load.load_ratings(), load.load_items(), seconds=45)
+    assert ratings["user_id"].nunique() == 6_040
+    assert len(films) == 5_976
+    assert set(ratings["item_id"]) <= set(films["item_id"])
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "ml-25m: takes 6,040 of 7,000 people, drawn at random",
+        "ml-25m: EASE on all films would need 8,000 x 8,000 x 28 bytes = 1.79 GB",
+        "ml-25m: takes the 5,976 films that were rated most often",
+        "ml-25m: about 2 minutes on two cores",
+    ]
