@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "training": {"core", "data", "sampling"},
     "evaluation": {"core", "data"},
     "serving": {"core", "data"},
-    "teaching": set(),
+    "teaching": {"core", "data"},
 }
 TOGETHER = {"app", "commands", "course"}
 EVERYTHING = {*MAY_IMPORT, *TOGETHER}

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 from filelock import FileLock
 
+from nbhelpers.data.datasets.load import default_dataset
+
 if TYPE_CHECKING:
     import torch
 
@@ -21,6 +23,7 @@ KEY = ["notebook", "model", "dataset", "split", "metric"]
 NUMBERS = ["value", "low", "high", "n_seeds", "train_seconds", "eval_seconds", "n_parameters"]
 COLUMNS = [*KEY, *NUMBERS, "device"]
 TABLE = "honest_table.csv"
+PUBLISHED = "ml-100k"  # the data set of that table
 ROOT = Path(__file__).parents[2]
 # Room for a value whose interval has no width.
 LEAST = 0.001
@@ -33,12 +36,16 @@ def results_path() -> Path:
     -------
     Path
         The ``honest_table.csv`` of this folder or, for a lab, of the folder above; in a folder
-        that has none yet, a new one.
+        that has none yet, a new one. On a data set other than ``ml-100k`` (see
+        ``default_dataset``) a file beside it, such as ``honest_table_ml-1m.csv``: the table of
+        the course holds the results that its pages show.
     """
     if "CF_RESULTS" in os.environ:
         return Path(os.environ["CF_RESULTS"])
     above = Path("..", TABLE)
-    return above if above.exists() and not Path(TABLE).exists() else Path(TABLE)
+    course = above if above.exists() and not Path(TABLE).exists() else Path(TABLE)
+    name = default_dataset()
+    return course if name == PUBLISHED else course.with_stem(f"{course.stem}_{name}")
 
 
 def stored_results_path() -> Path:

@@ -215,6 +215,18 @@ def test_lab_quotes_and_writes_the_table_of_the_folder_above(published, monkeypa
     assert len(read_results(published / "honest_table.csv")) == 3
 
 
+def test_results_on_other_data_have_a_table_of_their_own(published, monkeypatch):
+    monkeypatch.setenv("CF_DATASET", "ml-1m")
+    stored = (published / "honest_table.csv").read_bytes()
+    record_result(**(ROW | {"dataset": "ml-1m", "value": 0.87}))
+    assert (published / "honest_table.csv").read_bytes() == stored
+    assert read_results(published / "honest_table_ml-1m.csv")["value"].tolist() == [0.87]
+    assert show_results(ROW["notebook"])["value"].tolist() == [0.87]
+    assert quoted(ROW["notebook"], ROW["model"], metric=ROW["metric"]).value == 0.88
+    monkeypatch.chdir(published / "labs")
+    assert results_path().resolve() == published / "honest_table_ml-1m.csv"
+
+
 def test_quote_is_of_the_published_table_while_a_new_one_is_written(published, monkeypatch):
     monkeypatch.setenv("CF_RESULTS", str(published / "new" / "table.csv"))
     record_result(**(ROW | {"value": 0.1, "interval": (0.1, 0.1)}))
