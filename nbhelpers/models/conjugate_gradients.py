@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nbhelpers.core.padding import padded_positions
+from nbhelpers.models.sparse_systems import DEVICES, SparseSystems, row_blocks, sparse_rows
 
 
 class RowSystems(NamedTuple):
@@ -84,15 +85,16 @@ class RowProblems(NamedTuple):
 
     Attributes
     ----------
-    indptr, indices : ndarray of int
-        Columns of row r are ``indices[indptr[r]:indptr[r + 1]]``.
+    indptr : ndarray of int
+        Columns of row r are ``columns[indptr[r]:indptr[r + 1]]``.
+    columns : Tensor of int, shape (n_positives,)
     square, linear : Tensor of float32, shape (n_positives,)
     damping : Tensor of float32, shape (n_rows,)
     unobserved_weight : float
     """
 
     indptr: NDArray[Any]
-    indices: NDArray[Any]
+    columns: Tensor
     square: Tensor
     linear: Tensor
     damping: Tensor
@@ -127,10 +129,41 @@ class RowProblems(NamedTuple):
     def near(
         self, others: Tensor, start: Tensor, *, n_steps: int, mean: Tensor | None = None
     ) -> Tensor:
-        """Factors that ``n_steps`` conjugate gradients reach from ``start``: see ``solve``."""
-        return self._solved(
-            others, mean, lambda rows, systems: systems.near(start[rows], n_steps=n_steps)
-        )
+        """Factors that ``n_steps`` conjugate gradients reach from ``start``: see ``solve``.
+
+        Beside the answers it holds one block of rows at a time: about 10 MB, or six vectors of
+        the longest row's positives where these are more.
+        """
+        if others.device.type not in DEVICES:
+            return self._solved(
+                others, mean, lambda rows, systems: systems.near(start[rows], n_steps=n_steps)
+            )
+        solved = others.new_zeros(len(self.damping), others.shape[1])
+        for rows, systems in self._sparse_blocks(others, mean):
+            solved[rows] = conjugate_gradients(
+                systems.product, systems.right(), start=start[rows], n_steps=n_steps
+            )
+        return self._checked(solved)
+
+    def _sparse_blocks(
+        self, others: Tensor, mean: Tensor | None
+    ) -> Iterator[tuple[slice, SparseSystems]]:
+        """Rows and their systems, block by block."""
+        n_columns, n_factors = others.shape
+        shared = self.unobserved_weight * others.T @ others
+        for rows in row_blocks(self.indptr, n_factors=n_factors):
+            own = self.indptr[rows.start : rows.stop + 1]
+            yield (
+                rows,
+                SparseSystems(
+                    shared,
+                    others,
+                    square=sparse_rows(own, self.columns, self.square, n_columns=n_columns),
+                    linear=sparse_rows(own, self.columns, self.linear, n_columns=n_columns),
+                    damping=self.damping[rows].unsqueeze(1),
+                    mean=None if mean is None else mean[rows],
+                ),
+            )
 
     def _solved(
         self,
@@ -142,24 +175,24 @@ class RowProblems(NamedTuple):
         n_columns, n_factors = others.shape
         shared = self.unobserved_weight * others.T @ others
         factors = torch.cat([others, others.new_zeros(1, n_factors)])  # last row: padding
-        columns = torch.from_numpy(np.append(self.indices, n_columns).astype(np.int64))
+        columns = torch.cat([self.columns, self.columns.new_tensor([n_columns])])
         square, linear = (torch.cat([w, w.new_zeros(1)]) for w in (self.square, self.linear))
         solved = others.new_zeros(len(self.damping), n_factors)
         for rows, positions in padded_positions(self.indptr, n_factors=n_factors):
             systems = RowSystems(
                 shared,
-                factors[columns[positions].to(others.device)],
+                factors[columns[positions]],
                 square=square[positions],
                 linear=linear[positions],
                 damping=self.damping[rows].unsqueeze(1),
                 mean=None if mean is None else mean[rows],
             )
             solved[rows] = solver(rows, systems)
-        solved[~self.has_positives] = 0  # wherever they started
         return self._checked(solved)
 
     def _checked(self, solved: Tensor) -> Tensor:
-        """The answers, if they are finite."""
+        """The answers, if they are finite; zeros for rows without positives."""
+        solved[~self.has_positives] = 0  # wherever they started
         wrong = ~solved.isfinite().all(dim=1)
         if wrong.any():
             raise ValueError(
