@@ -60,8 +60,9 @@ class RowSystems(NamedTuple):
 
     def solve(self) -> Tensor:
         """The exact answers, shape (rows, n_factors); NaN where a matrix is not definite."""
-        factor, failed = torch.linalg.cholesky_ex(self.matrices())  # failed: 0 where it is
-        answers = torch.cholesky_solve(self.right().unsqueeze(2), factor).squeeze(2)
+        # upper: as the matrix is stored row by row, torch copies less
+        factor, failed = torch.linalg.cholesky_ex(self.matrices(), upper=True)  # failed: 0 if not
+        answers = torch.cholesky_solve(self.right().unsqueeze(2), factor, upper=True).squeeze(2)
         return answers.masked_fill((failed != 0).unsqueeze(1), torch.nan)
 
     def near(self, start: Tensor, *, n_steps: int) -> Tensor:
@@ -131,8 +132,9 @@ class RowProblems(NamedTuple):
     ) -> Tensor:
         """Factors that ``n_steps`` conjugate gradients reach from ``start``: see ``solve``.
 
-        Beside the answers it holds one block of rows at a time: about 10 MB, or six vectors of
-        the longest row's positives where these are more.
+        Beside the answers it holds one block of rows at a time, in about 30 MB (or, where one
+        row has more than ``BLOCK_SIZE`` positives, three numbers for each of them). Rows do not
+        touch each other, so the number of torch's threads does not change them.
         """
         if others.device.type not in DEVICES:
             return self._solved(
@@ -140,9 +142,8 @@ class RowProblems(NamedTuple):
             )
         solved = others.new_zeros(len(self.damping), others.shape[1])
         for rows, systems in self._sparse_blocks(others, mean):
-            solved[rows] = conjugate_gradients(
-                systems.product, systems.right(), start=start[rows], n_steps=n_steps
-            )
+            missing = systems.left_over(start[rows])
+            solved[rows] = _descended(systems.product, missing, start=start[rows], n_steps=n_steps)
         return self._checked(solved)
 
     def _sparse_blocks(
@@ -159,7 +160,7 @@ class RowProblems(NamedTuple):
                     shared,
                     others,
                     square=sparse_rows(own, self.columns, self.square, n_columns=n_columns),
-                    linear=sparse_rows(own, self.columns, self.linear, n_columns=n_columns),
+                    linear=self.linear[own[0] : own[-1]],
                     damping=self.damping[rows].unsqueeze(1),
                     mean=None if mean is None else mean[rows],
                 ),
@@ -193,8 +194,8 @@ class RowProblems(NamedTuple):
     def _checked(self, solved: Tensor) -> Tensor:
         """The answers, if they are finite; zeros for rows without positives."""
         solved[~self.has_positives] = 0  # wherever they started
-        wrong = ~solved.isfinite().all(dim=1)
-        if wrong.any():
+        if not torch.stack(solved.aminmax()).isfinite().all():  # NaN where there is one
+            wrong = ~solved.isfinite().all(dim=1)
             raise ValueError(
                 f"{int(wrong.sum()):,} of {len(wrong):,} rows have no answer in float32, e.g. row "
                 f"{int(wrong.nonzero()[0])}: damping of {float(self.damping.min()):.3g} is too "
@@ -233,18 +234,24 @@ def conjugate_gradients(
     Hestenes and Stiefel (1952), Methods of Conjugate Gradients for Solving Linear Systems,
     sec. 3, https://doi.org/10.6028/jres.049.044
     """
-    tiny = torch.finfo(right.dtype).tiny  # in place of 0 below a fraction: 0 / tiny is 0
-    solved, left_over = start, right - product(start)  # (rows, n_factors)
-    direction = left_over
+    return _descended(product, right - product(start), start=start, n_steps=n_steps)
+
+
+def _descended(
+    product: Callable[[Tensor], Tensor], left_over: Tensor, *, start: Tensor, n_steps: int
+) -> Tensor:
+    """Answers after some steps from ``start``, where ``left_over`` is missing; it is changed."""
+    tiny = torch.finfo(left_over.dtype).tiny  # in place of 0 below a fraction: 0 / tiny is 0
+    solved, direction = start.clone(), left_over.clone()  # (rows, n_factors)
     error = _squared_length(left_over)  # (rows, 1)
     for _ in range(n_steps):
         moved = product(direction)
         curvature = (direction * moved).sum(dim=1, keepdim=True)  # (rows, 1)
         stride = error / curvature.clamp(min=tiny)
-        solved = solved + stride * direction
-        left_over = left_over - stride * moved
+        solved.addcmul_(stride, direction)
+        left_over.addcmul_(stride, moved, value=-1)
         last_error, error = error, _squared_length(left_over)
-        direction = left_over + error / last_error.clamp(min=tiny) * direction
+        direction.mul_(error / last_error.clamp(min=tiny)).add_(left_over)
     return solved
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-BLOCK_SIZE = 2**18  # positives and factors of a block's rows; its vectors fit a processor's cache
+BLOCK_SIZE = 2**20  # positives and factors of a block's rows: 4 MiB of float32
 DEVICES = ("cpu", "cuda")  # where torch multiplies sparse rows
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
@@ -30,8 +30,10 @@ class SparseSystems(NamedTuple):
     shared : Tensor of float, shape (n_factors, n_factors)
     others : Tensor of float, shape (n_columns, n_factors)
         Factors of the columns.
-    square, linear : Tensor of float, sparse CSR, shape (rows, n_columns)
-        Weights of the squared score and of the score of each positive.
+    square : Tensor of float, sparse CSR, shape (rows, n_columns)
+        Weight of the squared score of each positive.
+    linear : Tensor of float, shape (n_positives,)
+        Weight of the score of each positive, in the order of ``square``.
     damping : Tensor of float, shape (rows, 1)
     mean : Tensor of float, shape (rows, n_factors), optional
 
@@ -44,11 +46,13 @@ class SparseSystems(NamedTuple):
     ...     shared=torch.zeros(1, 1),
     ...     others=torch.tensor([[1.0], [5.0], [2.0]]),
     ...     square=weights,
-    ...     linear=weights,
+    ...     linear=torch.ones(2),
     ...     damping=torch.tensor([[0.5]]),
     ... )
-    >>> systems.right(), systems.product(torch.tensor([[1.0]]))  # 1 + 2, and 1 * 1 + 2 * 2 + 0.5
-    (tensor([[3.]]), tensor([[5.5000]]))
+    >>> systems.product(torch.tensor([[1.0]]))  # 1 * 1 + 2 * 2 + 0.5
+    tensor([[5.5000]])
+    >>> systems.left_over(torch.tensor([[1.0]]))  # 1 + 2 - 5.5
+    tensor([[-2.5000]])
     """
 
     shared: Tensor
@@ -58,17 +62,32 @@ class SparseSystems(NamedTuple):
     damping: Tensor
     mean: Tensor | None = None
 
-    def right(self) -> Tensor:
-        """Right side of each row, shape (rows, n_factors)."""
-        right: Tensor = self.linear @ self.others
-        return right if self.mean is None else right + self.damping * self.mean
+    def left_over(self, x: Tensor) -> Tensor:
+        """Each row's right side minus its matrix times ``x``, shape (rows, n_factors)."""
+        scores = self._scores(x)
+        torch.sub(self.linear, scores.values(), out=scores.values())
+        away = x if self.mean is None else x - self.mean
+        silent = torch.addmm(self.damping * away, x, self.shared)  # (rows, n_factors)
+        return _plus_product(silent.neg_(), scores, self.others)
 
     def product(self, x: Tensor) -> Tensor:
         """Each row's matrix times its ``x``, shape (rows, n_factors)."""
+        silent = torch.addmm(self.damping * x, x, self.shared)  # (rows, n_factors)
+        return _plus_product(silent, self._scores(x), self.others)
+
+    def _scores(self, x: Tensor) -> Tensor:
+        """Score of each positive times its square weight, sparse CSR, shape (rows, n_columns)."""
         scores = torch.sparse.sampled_addmm(self.square, x, self.others.T, beta=0.0)
         scores.values().mul_(self.square.values())
-        silent = torch.addmm(self.damping * x, x, self.shared)  # (rows, n_factors)
-        return torch.addmm(silent, scores, self.others)
+        return scores
+
+
+def _plus_product(base: Tensor, rows: Tensor, factors: Tensor) -> Tensor:
+    """``base``, changed in place, plus sparse ``rows @ factors``."""
+    if base.is_cuda:
+        return base.addmm_(rows, factors)
+    added: Tensor = torch.sparse.mm(rows, factors, "sum")  # faster on a processor, and only there
+    return base.add_(added)
 
 
 def sparse_rows(indptr: NDArray[Any], columns: Tensor, values: Tensor, *, n_columns: int) -> Tensor:
