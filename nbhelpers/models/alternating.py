@@ -222,7 +222,7 @@ class AlternatingLeastSquares(FittedOn, ClosedForm):
         self.check_items(interactions)
         factors = self.item_factors.double()
         problem = self._problems(interactions.weighted_scipy()[:1], factors.device)
-        own = factors[torch.from_numpy(problem.indices).long()]  # (n_positives, n_factors)
+        own = factors[problem.columns]  # (n_positives, n_factors)
         systems = RowSystems(
             problem.unobserved_weight * factors.T @ factors,
             own.unsqueeze(0),
@@ -298,7 +298,7 @@ class AlternatingLeastSquares(FittedOn, ClosedForm):
                 raise ValueError(f"{name} must be finite in float32: choose a lower setting")
         return RowProblems(
             positives.indptr,
-            positives.indices,
+            torch.from_numpy(positives.indices).to(device),
             square=square,
             linear=linear,
             damping=damping,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nbhelpers.core.padding import padded_positions
+from nbhelpers.models.sparse_systems import DEVICES, SparseSystems, row_blocks, sparse_rows
 
 
 class RowSystems(NamedTuple):
@@ -59,8 +60,9 @@ class RowSystems(NamedTuple):
 
     def solve(self) -> Tensor:
         """The exact answers, shape (rows, n_factors); NaN where a matrix is not definite."""
-        factor, failed = torch.linalg.cholesky_ex(self.matrices())  # failed: 0 where it is
-        answers = torch.cholesky_solve(self.right().unsqueeze(2), factor).squeeze(2)
+        # upper: as the matrix is stored row by row, torch copies less
+        factor, failed = torch.linalg.cholesky_ex(self.matrices(), upper=True)  # failed: 0 if not
+        answers = torch.cholesky_solve(self.right().unsqueeze(2), factor, upper=True).squeeze(2)
         return answers.masked_fill((failed != 0).unsqueeze(1), torch.nan)
 
     def near(self, start: Tensor, *, n_steps: int) -> Tensor:
@@ -84,15 +86,16 @@ class RowProblems(NamedTuple):
 
     Attributes
     ----------
-    indptr, indices : ndarray of int
-        Columns of row r are ``indices[indptr[r]:indptr[r + 1]]``.
+    indptr : ndarray of int
+        Columns of row r are ``columns[indptr[r]:indptr[r + 1]]``.
+    columns : Tensor of int, shape (n_positives,)
     square, linear : Tensor of float32, shape (n_positives,)
     damping : Tensor of float32, shape (n_rows,)
     unobserved_weight : float
     """
 
     indptr: NDArray[Any]
-    indices: NDArray[Any]
+    columns: Tensor
     square: Tensor
     linear: Tensor
     damping: Tensor
@@ -127,10 +130,41 @@ class RowProblems(NamedTuple):
     def near(
         self, others: Tensor, start: Tensor, *, n_steps: int, mean: Tensor | None = None
     ) -> Tensor:
-        """Factors that ``n_steps`` conjugate gradients reach from ``start``: see ``solve``."""
-        return self._solved(
-            others, mean, lambda rows, systems: systems.near(start[rows], n_steps=n_steps)
-        )
+        """Factors that ``n_steps`` conjugate gradients reach from ``start``: see ``solve``.
+
+        Beside the answers it holds one block of rows at a time, in about 30 MB (or, where one
+        row has more than ``BLOCK_SIZE`` positives, three numbers for each of them). Rows do not
+        touch each other, so the number of torch's threads does not change them.
+        """
+        if others.device.type not in DEVICES:
+            return self._solved(
+                others, mean, lambda rows, systems: systems.near(start[rows], n_steps=n_steps)
+            )
+        solved = others.new_zeros(len(self.damping), others.shape[1])
+        for rows, systems in self._sparse_blocks(others, mean):
+            missing = systems.left_over(start[rows])
+            solved[rows] = _descended(systems.product, missing, start=start[rows], n_steps=n_steps)
+        return self._checked(solved)
+
+    def _sparse_blocks(
+        self, others: Tensor, mean: Tensor | None
+    ) -> Iterator[tuple[slice, SparseSystems]]:
+        """Rows and their systems, block by block."""
+        n_columns, n_factors = others.shape
+        shared = self.unobserved_weight * others.T @ others
+        for rows in row_blocks(self.indptr, n_factors=n_factors):
+            own = self.indptr[rows.start : rows.stop + 1]
+            yield (
+                rows,
+                SparseSystems(
+                    shared,
+                    others,
+                    square=sparse_rows(own, self.columns, self.square, n_columns=n_columns),
+                    linear=self.linear[own[0] : own[-1]],
+                    damping=self.damping[rows].unsqueeze(1),
+                    mean=None if mean is None else mean[rows],
+                ),
+            )
 
     def _solved(
         self,
@@ -142,26 +176,26 @@ class RowProblems(NamedTuple):
         n_columns, n_factors = others.shape
         shared = self.unobserved_weight * others.T @ others
         factors = torch.cat([others, others.new_zeros(1, n_factors)])  # last row: padding
-        columns = torch.from_numpy(np.append(self.indices, n_columns).astype(np.int64))
+        columns = torch.cat([self.columns, self.columns.new_tensor([n_columns])])
         square, linear = (torch.cat([w, w.new_zeros(1)]) for w in (self.square, self.linear))
         solved = others.new_zeros(len(self.damping), n_factors)
         for rows, positions in padded_positions(self.indptr, n_factors=n_factors):
             systems = RowSystems(
                 shared,
-                factors[columns[positions].to(others.device)],
+                factors[columns[positions]],
                 square=square[positions],
                 linear=linear[positions],
                 damping=self.damping[rows].unsqueeze(1),
                 mean=None if mean is None else mean[rows],
             )
             solved[rows] = solver(rows, systems)
-        solved[~self.has_positives] = 0  # wherever they started
         return self._checked(solved)
 
     def _checked(self, solved: Tensor) -> Tensor:
-        """The answers, if they are finite."""
-        wrong = ~solved.isfinite().all(dim=1)
-        if wrong.any():
+        """The answers, if they are finite; zeros for rows without positives."""
+        solved[~self.has_positives] = 0  # wherever they started
+        if not torch.stack(solved.aminmax()).isfinite().all():  # NaN where there is one
+            wrong = ~solved.isfinite().all(dim=1)
             raise ValueError(
                 f"{int(wrong.sum()):,} of {len(wrong):,} rows have no answer in float32, e.g. row "
                 f"{int(wrong.nonzero()[0])}: damping of {float(self.damping.min()):.3g} is too "
@@ -200,18 +234,24 @@ def conjugate_gradients(
     Hestenes and Stiefel (1952), Methods of Conjugate Gradients for Solving Linear Systems,
     sec. 3, https://doi.org/10.6028/jres.049.044
     """
-    tiny = torch.finfo(right.dtype).tiny  # in place of 0 below a fraction: 0 / tiny is 0
-    solved, left_over = start, right - product(start)  # (rows, n_factors)
-    direction = left_over
+    return _descended(product, right - product(start), start=start, n_steps=n_steps)
+
+
+def _descended(
+    product: Callable[[Tensor], Tensor], left_over: Tensor, *, start: Tensor, n_steps: int
+) -> Tensor:
+    """Answers after some steps from ``start``, where ``left_over`` is missing; it is changed."""
+    tiny = torch.finfo(left_over.dtype).tiny  # in place of 0 below a fraction: 0 / tiny is 0
+    solved, direction = start.clone(), left_over.clone()  # (rows, n_factors)
     error = _squared_length(left_over)  # (rows, 1)
     for _ in range(n_steps):
         moved = product(direction)
         curvature = (direction * moved).sum(dim=1, keepdim=True)  # (rows, 1)
         stride = error / curvature.clamp(min=tiny)
-        solved = solved + stride * direction
-        left_over = left_over - stride * moved
+        solved.addcmul_(stride, direction)
+        left_over.addcmul_(stride, moved, value=-1)
         last_error, error = error, _squared_length(left_over)
-        direction = left_over + error / last_error.clamp(min=tiny) * direction
+        direction.mul_(error / last_error.clamp(min=tiny)).add_(left_over)
     return solved
 
 
