@@ -31,7 +31,7 @@ from nbhelpers.serving.recommend import recommend
 from nbhelpers.training.loop import without_bars
 
 SAMPLE_ROWS = 100_000
-SAMPLE_ITEMS = 2_000  # of models whose cost goes with pairs of items
+SAMPLE_ITEMS = 4_000  # of models whose cost goes with pairs of items
 WARM_UP = 100  # how many times smaller the first fit is, which meets imports and first calls
 SMALLER = 5  # how many times smaller the second sample is
 MOST_EXPONENT = 1.2  # more than that between two samples is noise

@@ -27,6 +27,7 @@ COLUMNS = [
 STAGES = (
     "read",
     "split",
+    "prepare on disk",
     "epoch, sparse gradients",
     "epoch, dense gradients",
     "ALS sweep",

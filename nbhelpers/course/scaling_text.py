@@ -78,7 +78,7 @@ def _cell(table: pd.DataFrame, stage: str, size: int, column: str) -> str:
         return ""
     row = rows.iloc[0]
     if row["kind"] == REFUSED:
-        return f"*refused, {_short(row[column])}*"
+        return "*refused*" if pd.isna(row[column]) else f"*refused, {_short(row[column])}*"
     return _short(row[column]) + ("\\*" if row["kind"] == PART else "")
 
 
