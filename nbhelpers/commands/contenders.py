@@ -12,10 +12,11 @@ import torch
 from nbhelpers.commands.cost_formulas import (
     COUNTING,
     LINEAR_ITEMS,
+    POPULARITY,
     SEQUENCE,
     SOFTMAX,
     Growth,
-    factor_bytes,
+    factors_growth,
     neighbor_bytes,
     neighbor_terms,
 )
@@ -88,7 +89,7 @@ CONTENDERS = (
         "what most users have",
         fit_popularity,
         ({},),
-        COUNTING,
+        POPULARITY,
     ),
     Contender(
         "recent popularity",
@@ -139,7 +140,7 @@ CONTENDERS = (
             {"n_factors": 64, "unobserved_weight": 1.3, "reg": 0.015},
             {"n_factors": 16, "unobserved_weight": 0.2, "reg": 0.05},
         ),
-        Growth(partial(factor_bytes, n_factors=64)),
+        factors_growth(n_factors=64),
         n_sweeps=15,
     ),
     Contender(

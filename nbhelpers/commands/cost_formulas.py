@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +16,9 @@ from nbhelpers.models.baselines import Popularity
 from nbhelpers.models.item_item import CHUNK_SIZE, EASE, ItemKNN
 from nbhelpers.training.optimizers import sparse_tables
 
-SOLVER_BLOCK = 20 * 2**20  # bytes of the systems that alternating least squares solves together
+SAMPLE_ITEMS = 4_000  # of models whose cost goes with pairs of items
+# Bytes of the systems that alternating least squares has in memory at a time.
+GRADIENT_BLOCK, EXACT_BLOCK = 16 * 2**20, 40 * 2**20
 BATCH = 20 * 2**20  # bytes of a batch with its gradients
 SCORES = 2**20  # scores that evaluation and lists hold at a time, at least those of one user
 SCORE_BYTES = 24  # of one such score, with its masks and its place among the best
@@ -57,6 +59,28 @@ def score_from_each_positive(sizes: Sizes) -> float:
 
 
 @dataclass(frozen=True)
+class Probe:
+    """A sample that is timed, as parts of the largest one.
+
+    Attributes
+    ----------
+    rows_part, items_part : int
+        One row, and one item, of so many.
+    is_dense : bool
+        Of the most frequent items and the most active users, in place of random ones: many
+        positives a user and an item.
+    """
+
+    rows_part: int = 1
+    items_part: int = 1
+    is_dense: bool = False
+
+
+BY_PAIRS = (Probe(1, 4), Probe(1, 2), Probe(5, 1), Probe())
+BY_DENSITY = (Probe(4, 1), Probe(1, 20, is_dense=True), Probe())
+
+
+@dataclass(frozen=True)
 class Growth:
     """How the cost of a fit grows.
 
@@ -67,15 +91,21 @@ class Growth:
     terms : callable, optional
         Counts of work that grow in different ways, such as the pairs of items and the cube of the
         items, from ``Sizes``; the time is a sum of them, each times a number that is found by
-        timing. Models that have terms are timed on few items. Left out, time is a fixed part plus
-        a part that goes with the positives, of tables as large as the real ones.
+        timing. Left out, time is a fixed part plus a part that goes with the positives, of tables
+        as large as the real ones.
     score_work : callable
         How the scores of one user grow, in evaluation and for lists.
+    probes : sequence of Probe
+        Samples that tell the terms apart; the last one is the whole of the largest sample.
+    most_items : int, optional
+        Of a sample; left out, all of them.
     """
 
     n_bytes: Callable[[Sizes, Any], float]
     terms: Terms | None = None
     score_work: Callable[[Sizes], float] = score_each_item
+    probes: Sequence[Probe] = BY_PAIRS
+    most_items: int | None = SAMPLE_ITEMS
 
 
 def ease_bytes(sizes: Sizes, model: Any = None) -> float:
@@ -112,8 +142,14 @@ def neighbor_terms(sizes: Sizes) -> tuple[float, float]:
 def factor_bytes(sizes: Sizes, model: Any = None, *, n_factors: int | None = None) -> float:
     """Rows by user and by item with their weights; all factors three times; a block of systems."""
     width: int = n_factors or int(getattr(model, "n_factors", 64))
+    block = EXACT_BLOCK if getattr(model, "n_cg_steps", None) is None else GRADIENT_BLOCK
     tables = 12.0 * width * (sizes.n_users + sizes.n_items)
-    return 48.0 * sizes.n_positives + tables + SOLVER_BLOCK
+    return 48.0 * sizes.n_positives + tables + block
+
+
+def factor_terms(sizes: Sizes) -> tuple[float, float]:
+    """Positives, each of which is met twice in a sweep; systems that are solved."""
+    return float(sizes.n_positives), float(sizes.n_users + sizes.n_items)
 
 
 def module_bytes(sizes: Sizes, model: Any) -> float:
@@ -145,6 +181,11 @@ def counting_bytes(sizes: Sizes, model: Any = None) -> float:
     return 16.0 * sizes.n_positives
 
 
+def popularity_bytes(sizes: Sizes, model: Any = None) -> float:
+    """Counts of the items, as numbers and as scores."""
+    return 16.0 * sizes.n_items
+
+
 def scoring_bytes(n_items: int) -> float:
     """Blocks of scores, in evaluation and for lists."""
     return float(SCORE_BYTES) * max(SCORES, n_items)
@@ -152,8 +193,20 @@ def scoring_bytes(n_items: int) -> float:
 
 NEIGHBORS = Growth(neighbor_bytes, neighbor_terms)
 LINEAR_ITEMS = Growth(ease_bytes, ease_terms, score_from_each_positive)
-FACTORS = Growth(factor_bytes)
-COUNTING = Growth(counting_bytes)
+
+
+def factors_growth(n_factors: int | None = None) -> Growth:
+    """Of alternating least squares, with so many factors or those of the model."""
+    return Growth(
+        partial(factor_bytes, n_factors=n_factors),
+        factor_terms,
+        probes=BY_DENSITY,
+        most_items=None,
+    )
+
+
+FACTORS = factors_growth()
+COUNTING, POPULARITY = Growth(counting_bytes), Growth(popularity_bytes)
 MODULE = Growth(module_bytes)
 OTHER = Growth(other_bytes)
 SOFTMAX = Growth(
@@ -178,7 +231,7 @@ def growth_of(model: object) -> Growth:
         (EASE, LINEAR_ITEMS),
         (ItemKNN, NEIGHBORS),
         (AlternatingLeastSquares, FACTORS),
-        (Popularity, COUNTING),
+        (Popularity, POPULARITY),
         (nn.Module, MODULE),
     )
     return next((growth for kind, growth in known if isinstance(model, kind)), OTHER)

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import nnls
 
-from nbhelpers.commands.cost_formulas import Growth, Sizes, growth_of, scoring_bytes
+from nbhelpers.commands.cost_formulas import Growth, Probe, Sizes, Terms, growth_of, scoring_bytes
 from nbhelpers.core.checks import require_one
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.data.vocabulary import Vocabulary
@@ -31,7 +31,6 @@ from nbhelpers.serving.recommend import recommend
 from nbhelpers.training.loop import without_bars
 
 SAMPLE_ROWS = 100_000
-SAMPLE_ITEMS = 4_000  # of models whose cost goes with pairs of items
 WARM_UP = 100  # how many times smaller the first fit is, which meets imports and first calls
 SMALLER = 5  # how many times smaller the second sample is
 MOST_EXPONENT = 1.2  # more than that between two samples is noise
@@ -121,8 +120,8 @@ def estimate_cost(
 
     The model is fitted on samples of users of two sizes, after a warm-up, and the times are
     carried on; alternating least squares with one sweep and with two, which tells what each sweep
-    takes. Bytes are formulas. Within a factor of 1.5 at ten times the size of the sample, as far
-    as it was measured: see ``docs/results.md``.
+    takes. Bytes are formulas. ``python -m tests.benchmarks estimates`` compares all of it with
+    what models really take, at ten times the size of the sample.
 
     Parameters
     ----------
@@ -237,25 +236,39 @@ class _Trial:
         items = rng.permutation(interactions.n_items)
         self.items = items[np.argsort(interactions.item_counts[items] == 0, kind="stable")]
 
-    def rows(self, n_rows: int, *, n_items: int | None = None) -> Interactions:
-        """Positives of so many users that they have about ``n_rows``.
+    def rows(self, n_rows: int) -> Interactions:
+        """All positives of so many users that they have about ``n_rows``.
 
-        Without a number of items the tables keep their size: users who were not drawn are there,
-        without positives. With one, only the positives of some items count, and users and items
-        are numbered anew.
+        Tables keep their size: users who were not drawn are there, without positives.
         """
         all_rows = self.interactions
+        drawn = _first_users(self.users, all_rows.user_counts, n_rows)
+        return all_rows[np.repeat(drawn, all_rows.user_counts)]
+
+    def probe(self, probe: Probe, most_items: int | None) -> Interactions:
+        """Positives that have to do with some users and items, numbered anew."""
+        all_rows = self.interactions
         user_idx, item_idx = (part.numpy() for part in all_rows.pairs())
-        inside = np.ones(len(all_rows), dtype=bool)
-        if n_items is not None:
-            inside = np.isin(item_idx, self.items[:n_items])
+        most = min(most_items or all_rows.n_items, all_rows.n_items)
+        by_count = np.argsort(-all_rows.item_counts, kind="stable")
+        order = by_count if probe.is_dense else self.items
+        items = order[: max(most // probe.items_part, 1)]
+        inside = np.isin(item_idx, items)
         counts = np.bincount(user_idx[inside], minlength=all_rows.n_users)
-        active = self.users[counts[self.users] > 0]
-        n_users = int(np.searchsorted(counts[active].cumsum(), n_rows, side="right"))
-        drawn = np.zeros(all_rows.n_users, dtype=bool)
-        drawn[active[: max(n_users, 1)]] = True
-        some = all_rows[inside & drawn[user_idx]]
-        return some if n_items is None else _renumbered(some, self.items[:n_items])
+        users = np.argsort(-counts, kind="stable") if probe.is_dense else self.users
+        drawn = _first_users(users, counts, max(self.sample_rows // probe.rows_part, 1))
+        return _renumbered(all_rows[inside & drawn[user_idx]], items)
+
+
+def _first_users(
+    order: NDArray[np.int64], counts: NDArray[np.int64], n_rows: int
+) -> NDArray[np.bool_]:
+    """Users from the first on who have no more than ``n_rows`` together, and one at least."""
+    active = order[counts[order] > 0]
+    n_users = int(np.searchsorted(counts[active].cumsum(), n_rows, side="right"))
+    drawn = np.zeros(len(counts), dtype=bool)
+    drawn[active[: max(n_users, 1)]] = True
+    return drawn
 
 
 def _renumbered(rows: Interactions, items: NDArray[np.int64] | None = None) -> Interactions:
@@ -339,20 +352,26 @@ def carried(work: Sequence[float], seconds: ArrayLike, full: float) -> float:
 
 
 def _by_terms(runs: _Runs, trial: _Trial, growth: Growth | None) -> tuple[float, Any, Interactions]:
-    """Seconds of the fit from samples of users and of items; the largest one's model and rows."""
+    """Seconds of the fit from samples of users and of items; the largest one's model and rows.
+
+    Where there are rounds, what comes before them goes with the positives.
+    """
     if growth is None or growth.terms is None:
         raise ValueError("terms are needed")
-    most = min(SAMPLE_ITEMS, trial.interactions.n_items)
-    shapes = [(1, 4), (1, 2), (SMALLER, 1), (1, 1)]  # parts of the rows, and of the items
-    samples = [
-        trial.rows(max(trial.sample_rows // part, 1), n_items=max(most // of_items, 1))
-        for part, of_items in shapes
-    ]
-    timed = [_timed(runs.fit, rows, None) for rows in samples]
-    work = np.array([growth.terms(Sizes.of(rows)) for rows in samples])
-    full = np.array(growth.terms(Sizes.of(trial.interactions)))
+    samples = [trial.probe(probe, growth.most_items) for probe in growth.probes]
+    runs_of = [(rows, n_rounds) for rows in samples for n_rounds in runs.few]
+    timed = [_timed(runs.fit, rows, n_rounds) for rows, n_rounds in runs_of]
+    work = [_work(growth.terms, rows, n_rounds) for rows, n_rounds in runs_of]
+    full = _work(growth.terms, trial.interactions, runs.n_rounds)
     seconds = np.array([max(each, 1e-9) for each, _ in timed])
-    return summed(work, seconds, full), timed[-1][1], samples[-1]
+    return summed(np.array(work), seconds, np.array(full)), timed[-1][1], samples[-1]
+
+
+def _work(terms: Terms, rows: Interactions, n_rounds: int | None) -> list[float]:
+    sizes = Sizes.of(rows)
+    if n_rounds is None:
+        return list(terms(sizes))
+    return [float(sizes.n_positives), *(n_rounds * each for each in terms(sizes))]
 
 
 def summed(work: NDArray[Any], seconds: NDArray[Any], full: NDArray[Any]) -> float:

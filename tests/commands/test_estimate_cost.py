@@ -1,12 +1,13 @@
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from nbhelpers.commands import cost_formulas as formulas
-from nbhelpers.commands.cost_formulas import Growth, Sizes, growth_of
-from nbhelpers.commands.estimate_cost import carried, estimate_cost, in_words, summed
+from nbhelpers.commands.cost_formulas import Growth, Probe, Sizes, growth_of
+from nbhelpers.commands.estimate_cost import _Trial, carried, estimate_cost, in_words, summed
 from nbhelpers.data.datasets.synthetic_stream import stream_pairs
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.models.als import ALS, IALS
@@ -85,10 +86,8 @@ def test_work_of_pairs_of_items_is_carried_on_by_its_terms(work, rows):
         return 2 + 1e-3 * pairs + 1e-3 * cells + 1e-5 * cube
 
     model = Counted(work, seconds)
-    most = pytest.MonkeyPatch()
-    most.setattr("nbhelpers.commands.estimate_cost.SAMPLE_ITEMS", 40)
-    cost = estimate_cost(model, rows, sample_rows=600, growth=formulas.LINEAR_ITEMS)
-    most.undo()
+    growth = replace(formulas.LINEAR_ITEMS, most_items=40)
+    cost = estimate_cost(model, rows, sample_rows=600, growth=growth)
     pairs = int((rows.user_counts**2).sum())
     assert cost.fit_seconds == pytest.approx(2 + 1e-3 * pairs + 1e-3 * 400**2 + 1e-5 * 400**3)
 
@@ -113,6 +112,27 @@ def test_sweeps_of_least_squares_are_counted_by_two_of_them(work, rows):
 
     cost = estimate_cost(Sweeps(work, None), rows, sample_rows=600)
     assert cost.fit_seconds == pytest.approx(2 + 15 * 60)
+
+
+def test_sweeps_are_carried_on_by_positives_and_by_systems(work, rows):
+    class Sweeps(Counted):
+        n_iterations = 15
+
+        def fit(self, each):
+            n_systems, n_sweeps = (each.user_counts > 0).sum() + each.n_items, self.n_iterations
+            self.seconds = lambda *_: n_sweeps * (0.01 * len(each) + 0.02 * n_systems)
+            return super().fit(each)
+
+    cost = estimate_cost(Sweeps(work, None), rows, sample_rows=600, growth=formulas.FACTORS)
+    assert cost.fit_seconds == pytest.approx(15 * (60 + 0.02 * 550))
+
+
+def test_a_dense_sample_has_more_positives_a_user_and_an_item(rows):
+    trial = _Trial(rows, seed=0, sample_rows=600)
+    random, dense = (trial.probe(Probe(1, 10, is_dense=each), None) for each in (False, True))
+    assert random.n_items == dense.n_items == 40
+    assert dense.density > 1.5 * random.density
+    assert abs(len(dense) - 600) < 100
 
 
 def test_the_model_stays_as_it_was(rows):
@@ -164,7 +184,9 @@ def test_bytes_by_hand():
     knn = growth_of(ItemKNN(7))
     assert knn.n_bytes(sizes, ItemKNN(7)) == 12 * 2_500 + 24 * 50 * 7 + 16_000
     als = growth_of(ALS(8))
-    assert als.n_bytes(sizes, ALS(8)) == 48_000 + 3 * 4 * 8 * 150 + 20 * 2**20
+    tables = 48_000 + 3 * 4 * 8 * 150
+    assert als.n_bytes(sizes, ALS(8)) == tables + 40 * 2**20
+    assert als.n_bytes(sizes, ALS(8, n_cg_steps=3)) == tables + 16 * 2**20
     dense, sparse = (MatrixFactorization(100, 50, 4, sparse=sparse) for sparse in (False, True))
     module = growth_of(dense)
     rows_and_batch = 24_000 + 20 * 2**20
