@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -89,6 +90,13 @@ class PairFiles:
         self.weighted = _are_weighted(self.groups)
         for group in self.groups:
             self._check_statistics(group)
+
+    def only(self, groups: Iterable[int]) -> PairFiles:
+        """Some of the row groups alone."""
+        some = copy.copy(self)
+        some.groups = [self.groups[number] for number in groups]
+        some.n_pairs = sum(each.footer.row_group(each.number).num_rows for each in some.groups)
+        return some
 
     def pieces(self, order: Iterable[int]) -> Iterator[Piece]:
         """Rows of the row groups named by ``order``, at most ``PIECE`` at a time.
