@@ -1,7 +1,7 @@
 """Batches shared out among processes that train one model: who gets which rows of which batch.
 
-The processes of a run are numbered by a *rank*, from 0. A step of training takes one *global batch*,
-of which each rank has a part, perhaps an empty one. There are two ways to share:
+The processes of a run are numbered by a *rank*, from 0. A step of training takes one *global
+batch*, of which each rank has a part, perhaps an empty one. There are two ways to share:
 
 - ``SharedRows``: every rank walks through all batches and keeps every ``world``-th row of each. So
   all runs see the same global batches with the same negatives, whatever the number of processes,
@@ -15,6 +15,7 @@ In both, each row comes once in a pass, and all ranks take the same number of st
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -228,7 +229,7 @@ def recut(batches: Iterable[Batch], sizes: Sequence[int]) -> Iterator[Batch]:
 def _cuts(n_rows: int, n_steps: int) -> list[int]:
     """Sizes of the parts of some rows, which differ by one at most."""
     ends = [n_rows * step // n_steps for step in range(n_steps + 1)]
-    return [end - start for start, end in zip(ends, ends[1:], strict=False)]
+    return [end - start for start, end in pairwise(ends)]
 
 
 def _size(batch: Batch) -> Tensor:

@@ -13,8 +13,10 @@ seeds, and calls ``fit_distributed``. Without ``torchrun`` the same program runs
 from __future__ import annotations
 
 import hashlib
+import logging
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +26,9 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
-from pytorch_lightning.plugins.environments import TorchElasticEnvironment
+from pytorch_lightning.plugins.environments import (  # type: ignore[attr-defined]
+    TorchElasticEnvironment,
+)
 from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor, nn
 
@@ -215,10 +219,11 @@ class RankModule(PairModule):
         return super().sized_loss(batch.rows)[0], batch.size
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """This process's part of the mean loss of the global batch, times the processes."""
+        """Part of this process in the mean loss of the global batch, times the processes."""
         loss = super().training_step(batch, batch_idx)
         total = batch.total if batch.total else _added(batch.size)
-        return loss * (self.trainer.world_size * batch.size / total)
+        share: Tensor = self.trainer.world_size * batch.size / total
+        return loss * share
 
     def on_fit_start(self) -> None:
         """Refuse processes that would not train on the same batches."""
@@ -320,7 +325,7 @@ def distributed_trainer(
         For ``RankModule`` and ``RetrievalData(SharedRows(...))``: nothing else shares the rows,
         since Lightning's own sampler is off.
     """
-    quiet_lightning()
+    _quiet()
     require_one(n_epochs=n_epochs)
     process = this_process()
     chosen = choose_device() if device is None else torch.device(device)
@@ -348,6 +353,15 @@ def distributed_trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
         **several,
+    )
+
+
+def _quiet() -> None:
+    """No word on what all processes hold alike: nothing needs to be averaged to be logged."""
+    quiet_lightning()
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
+    warnings.filterwarnings(
+        "ignore", message=r"It is recommended to use `self.log\('\w+', ..., sync"
     )
 
 

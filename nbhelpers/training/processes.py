@@ -42,7 +42,7 @@ class Process:
 
 
 def this_process(environment: Mapping[str, str] | None = None) -> Process:
-    """This process, from the variables that ``torchrun`` sets; without any, the only one.
+    """Which process this is, from the variables that ``torchrun`` sets; without any, the only one.
 
     Parameters
     ----------
