@@ -15,6 +15,9 @@ from nbhelpers.commands.one_protocol import table_text
 from nbhelpers.course.execute import REPORT
 from nbhelpers.course.jupytext_pairs import labs, lessons, notebook_named, sources
 from nbhelpers.course.results import TABLE, read_results, results_markdown
+from nbhelpers.course.scaling_table import NAME as SCALING
+from nbhelpers.course.scaling_table import read_scaling_table
+from nbhelpers.course.scaling_text import scaling_markdown
 
 BEGIN = re.compile(r"<!-- begin: (.+?) -->")
 IMAGE = re.compile(r'<img alt="(?P<alt>[^"]*)"[^>]*base64,(?P<png>[^"]*)"')
@@ -202,6 +205,10 @@ def _one_protocol(folder: Path, start: str) -> str:
     return table_text.protocol_markdown(table)
 
 
+def _scaling(folder: Path, start: str) -> str:
+    return scaling_markdown(read_scaling_table(folder / SCALING))
+
+
 def _picture(folder: Path, start: str) -> str:
     alt, _ = first_picture(folder)
     return f"![{alt}]({start}{PICTURE})"
@@ -243,6 +250,7 @@ SECTIONS: dict[str, Callable[[Path, str], str]] = {
     "top results": _top_table,
     "honest table": _all_results,
     "one protocol": _one_protocol,
+    "scaling": _scaling,
 }
 
 

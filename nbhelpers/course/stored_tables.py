@@ -1,4 +1,4 @@
-"""Tables of runs that are too long for a page, stored beside the labs."""
+"""Tables of runs that are too long for a page, stored beside the lessons or the labs."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def stored_table(name: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        From this folder, the labs of the repository, or what was installed with the package,
-        whichever comes first.
+        From this folder, the labs or the lessons of the repository, or what was installed with
+        the package, whichever comes first.
 
     Raises
     ------
@@ -35,7 +35,8 @@ def stored_table(name: str) -> pd.DataFrame:
     >>> stored_table("08_seeds_and_budgets_trials").columns.tolist()
     ['model', 'trial', 'valid', 'seconds', 'settings']
     """
-    places = [Path(f"{name}.csv"), ROOT / "notebooks" / "labs" / f"{name}.csv"]
+    folders = (Path(), ROOT / "notebooks" / "labs", ROOT / "notebooks")
+    places = [folder / f"{name}.csv" for folder in folders]
     with contextlib.suppress(PackageNotFoundError):
         installed = distribution("nbhelpers").files or []
         places += [Path(str(file.locate())) for file in installed if file.stem == name]
