@@ -223,7 +223,7 @@ def test_the_report_counts_each_step(tmp_path):
     rows = [(1, "a", 5), (1, "b", 4), (2, "a", 4), (2, "b", 5), (3, "a", 4), (3, "b", 1)]
     log = pd.DataFrame([*rows, (4, "c", 2)], columns=[*PAIR, "rating"])
     prepared = prepared_of(log, tmp_path, min_rating=4, min_per_user=2)
-    assert prepared.report.reset_index().values.tolist() == [
+    assert prepared.report.reset_index().to_numpy().tolist() == [
         ["rows of the log", 7, 4, 3],
         ["rated 4 or more", 5, 3, 2],
         ["2 or more a user, 1 or more an item", 4, 2, 2],
@@ -270,7 +270,7 @@ def test_streamed_pairs_bring_each_training_row_once(tmp_path):
     )
     met = torch.cat([torch.stack([user, item], dim=1) for user, item, *_ in batches])
     written = pd.read_parquet(prepared.train)[["user_idx", "item_idx"]]
-    assert sorted(met.tolist()) == sorted(written.values.tolist())
+    assert sorted(met.tolist()) == sorted(written.to_numpy().tolist())
 
 
 def test_text_and_folders_are_read_as_well(tmp_path):
