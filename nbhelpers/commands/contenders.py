@@ -20,6 +20,7 @@ from nbhelpers.commands.model_recipes import (
     fit_sequence,
 )
 from nbhelpers.data.interactions import Interactions
+from nbhelpers.models.item_item import ease_bytes
 from nbhelpers.training.loop import without_bars
 
 Settings = Mapping[str, Any]
@@ -156,7 +157,7 @@ CONTENDERS = (
         "one weight for each ordered pair of items, solved",
         fit_ease,
         tuple({"reg": reg} for reg in (250.0, 60.0, 1000.0, 15.0, 4000.0, 500.0)),
-        lambda sizes: 28.0 * sizes.n_items**2 + 16.0 * sizes.n_positives,
+        lambda sizes: ease_bytes(sizes.n_items) + 16.0 * sizes.n_positives,
         lambda sizes: float(sizes.n_items) ** 3 + 170.0 * sizes.n_pairs,
     ),
     Contender(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from nbhelpers.commands.contenders import Contender, Sizes
+from nbhelpers.core.memory import free_memory
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.evaluation.evaluate import evaluate_unmasked
 
@@ -32,7 +31,7 @@ def forecast_costs(
     """Seconds and memory of each contender, from one fit of each on a sample of users.
 
     The time of the sample is carried on by what the model does: with the cube of the items for
-    EASE, with users times items for a softmax over the catalog. Memory is a formula, such as 28
+    EASE, with users times items for a softmax over the catalog. Memory is a formula, such as 24
     bytes times the square of the items for EASE.
 
     Parameters
@@ -140,31 +139,6 @@ def what_does_not_fit(
         elif needed > minutes:
             reasons[str(name)] = f"needs about {needed:,.0f} minutes, and {minutes:g} are allowed"
     return reasons
-
-
-def free_memory() -> int:
-    """Bytes of memory that are free now: of the machine, or of the container if that is less."""
-    free = [_free_of_machine(), *_free_of_container()]
-    return min(free)
-
-
-def _free_of_machine() -> int:
-    meminfo = Path("/proc/meminfo")
-    if meminfo.is_file():
-        lines = meminfo.read_text().splitlines()
-        return 1024 * int(
-            next(line for line in lines if line.startswith("MemAvailable")).split()[1]
-        )
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-
-
-def _free_of_container() -> list[int]:
-    folder = Path("/sys/fs/cgroup")
-    try:
-        limit, used = ((folder / f"memory.{name}").read_text() for name in ("max", "current"))
-        return [max(int(limit) - int(used), 0)] if limit.strip() != "max" else []
-    except (OSError, ValueError):
-        return []
 
 
 def _sample(positives: Interactions, seed: int, *, size: int) -> Interactions:

@@ -254,7 +254,7 @@ class InBatchModule(RetrievalModule):
         user_idx, item_idx, *weights = batch
         model: Any = self.model
         scores = model.user_vectors(user_idx) @ model.item_vectors(item_idx).T  # (batch, batch)
-        seen = self.train_pairs.dense(user_idx)[:, item_idx]  # (batch, batch)
+        seen = self.train_pairs.grid(user_idx, item_idx)  # (batch, batch)
         masks = {"log_q": self.log_q[item_idx], "seen": seen.to(scores.device)}
         if not weights:
             return sampled_softmax_loss(scores, item_idx, **masks), len(user_idx)
