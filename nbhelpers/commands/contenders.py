@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 
+from nbhelpers.commands.cost_formulas import (
+    COUNTING,
+    LINEAR_ITEMS,
+    SEQUENCE,
+    SOFTMAX,
+    Growth,
+    factor_bytes,
+    neighbor_bytes,
+    neighbor_terms,
+)
 from nbhelpers.commands.model_recipes import (
     fit_dot_product,
     fit_ease,
@@ -20,33 +30,10 @@ from nbhelpers.commands.model_recipes import (
     fit_sequence,
 )
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.models.item_item import ease_bytes
 from nbhelpers.training.loop import without_bars
 
 Settings = Mapping[str, Any]
 Fit = Callable[..., Any]
-BLOCK = 2**24  # scores that a model holds at a time, see core.recommender
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """What the cost of a model depends on."""
-
-    n_users: int
-    n_items: int
-    n_positives: int
-    n_pairs: int  # sum over users of the square of their positives
-
-    @classmethod
-    def of(cls, positives: Interactions) -> Sizes:
-        """Sizes of some positives; users without any cost nothing."""
-        counts = positives.user_counts
-        return cls(
-            int((counts > 0).sum()),
-            positives.n_items,
-            len(positives),
-            int((counts.astype(np.float64) ** 2).sum()),
-        )
 
 
 @dataclass(frozen=True)
@@ -62,10 +49,10 @@ class Contender:
         ``fit(positives, settings)`` gives a fitted model.
     trials : sequence of dict
         Settings in the order in which they are tried.
-    n_bytes : callable
-        Memory of a fit from ``Sizes``, in bytes.
-    work : callable
-        Time of a fit from ``Sizes``, in any unit: two of them say how times relate.
+    growth : Growth
+        How time and memory of a fit grow, for the largest of the trials.
+    n_sweeps : int, optional
+        Of a fit that can be done with fewer, by the setting ``n_iterations``.
     needs_times : bool
     """
 
@@ -73,8 +60,8 @@ class Contender:
     what: str
     fit: Fit
     trials: Sequence[Settings]
-    n_bytes: Callable[[Sizes], float]
-    work: Callable[[Sizes], float]
+    growth: Growth
+    n_sweeps: int | None = None
     needs_times: bool = False
 
     def fitted(self, positives: Interactions, settings: Settings, *, seed: int) -> Any:
@@ -92,22 +79,7 @@ def seeded_fit(fit: Fit, known: Any, settings: Settings, *, seed: int) -> Any:
         return fit(known, settings)
 
 
-def _knn_work(sizes: Sizes) -> float:
-    return 2.0 * sizes.n_items**2 + sizes.n_pairs
-
-
-def _knn_bytes(sizes: Sizes) -> float:
-    block = max(BLOCK, sizes.n_items)
-    return 20.0 * block + 24.0 * sizes.n_items * 300 + 16.0 * sizes.n_positives
-
-
-def _factor_bytes(sizes: Sizes) -> float:
-    return 4.0 * 64 * 4 * (sizes.n_users + sizes.n_items) + 24.0 * sizes.n_positives
-
-
-def _batch_bytes(sizes: Sizes) -> float:
-    return 16.0 * max(BLOCK / 4, sizes.n_items) + _factor_bytes(sizes)
-
+NEAREST = Growth(partial(neighbor_bytes, n_neighbors=300), neighbor_terms)
 
 # From the simplest to the least simple: "the honest choice" goes by this order.
 CONTENDERS = (
@@ -116,16 +88,14 @@ CONTENDERS = (
         "what most users have",
         fit_popularity,
         ({},),
-        lambda sizes: 16.0 * sizes.n_positives,
-        lambda sizes: sizes.n_positives,
+        COUNTING,
     ),
     Contender(
         "recent popularity",
         "what most users took lately",
         fit_recent_popularity,
         tuple({"share": share} for share in (0.1, 0.03, 0.3, 0.01, 0.5, 0.003)),
-        lambda sizes: 32.0 * sizes.n_positives,
-        lambda sizes: sizes.n_positives,
+        COUNTING,
         needs_times=True,
     ),
     Contender(
@@ -133,8 +103,7 @@ CONTENDERS = (
         "neighbors of the items that a user took last",
         fit_last_items,
         tuple({"n_last": n_last} for n_last in (5, 1, 20, 2, 10, 50)),
-        _knn_bytes,
-        _knn_work,
+        NEAREST,
         needs_times=True,
     ),
     Contender(
@@ -149,16 +118,14 @@ CONTENDERS = (
             {"n_neighbors": 20, "power": 0.3, "shrinkage": 0.0},
             {"n_neighbors": 100, "power": 0.7, "shrinkage": 0.0},
         ),
-        _knn_bytes,
-        _knn_work,
+        NEAREST,
     ),
     Contender(
         "EASE",
         "one weight for each ordered pair of items, solved",
         fit_ease,
         tuple({"reg": reg} for reg in (250.0, 60.0, 1000.0, 15.0, 4000.0, 500.0)),
-        lambda sizes: ease_bytes(sizes.n_items) + 16.0 * sizes.n_positives,
-        lambda sizes: float(sizes.n_items) ** 3 + 170.0 * sizes.n_pairs,
+        LINEAR_ITEMS,
     ),
     Contender(
         "IALS",
@@ -172,8 +139,8 @@ CONTENDERS = (
             {"n_factors": 64, "unobserved_weight": 1.3, "reg": 0.015},
             {"n_factors": 16, "unobserved_weight": 0.2, "reg": 0.05},
         ),
-        _factor_bytes,
-        lambda sizes: sizes.n_positives + 32.0 * (sizes.n_users + sizes.n_items),
+        Growth(partial(factor_bytes, n_factors=64)),
+        n_sweeps=15,
     ),
     Contender(
         "dot product",
@@ -187,8 +154,7 @@ CONTENDERS = (
             {"lr": 0.007, "wd": 0.1, "dropout": 0.0},
             {"lr": 0.03, "wd": 0.8, "dropout": 0.0},
         ),
-        _batch_bytes,
-        lambda sizes: float(sizes.n_users) * sizes.n_items,
+        SOFTMAX,
     ),
     Contender(
         "sequence tower",
@@ -202,8 +168,7 @@ CONTENDERS = (
             {"length": 5, "n_factors": 32, "lr": 0.02, "wd": 0.1},
             {"length": 50, "n_factors": 64, "lr": 0.005, "wd": 0.01},
         ),
-        lambda sizes: _batch_bytes(sizes) + 8.0 * 50 * (sizes.n_positives + sizes.n_users),
-        lambda sizes: float(sizes.n_positives) * sizes.n_items,
+        SEQUENCE,
         needs_times=True,
     ),
 )

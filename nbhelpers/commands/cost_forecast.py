@@ -1,21 +1,20 @@
-"""What a comparison will cost, said before it starts: timed on a sample and carried on."""
+"""What a comparison will cost, said before it starts: timed on samples and carried on."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from nbhelpers.commands.contenders import Contender, Sizes
+from nbhelpers.commands.contenders import Contender
+from nbhelpers.commands.cost_formulas import Sizes
+from nbhelpers.commands.estimate_cost import Cost, estimate_cost
 from nbhelpers.core.memory import free_memory
 from nbhelpers.data.interactions import Interactions
-from nbhelpers.evaluation.evaluate import evaluate_unmasked
 
-SAMPLE = 20_000  # positives of the users on whom each model is timed
-SAMPLE_ITEMS = 2_000  # the most frequent ones, so that no model is timed for long
-WARM_UP = 500
+SAMPLE_ROWS = 20_000  # positives of the users on whom each model is timed
 USABLE = 0.8  # of the memory that is free
 
 
@@ -28,11 +27,7 @@ def forecast_costs(
     n_test: int,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Seconds and memory of each contender, from one fit of each on a sample of users.
-
-    The time of the sample is carried on by what the model does: with the cube of the items for
-    EASE, with users times items for a softmax over the catalog. Memory is a formula, such as 24
-    bytes times the square of the items for EASE.
+    """Seconds and memory of each contender, from fits of each on samples of users.
 
     Parameters
     ----------
@@ -44,12 +39,14 @@ def forecast_costs(
     n_valid, n_test : int
         Users whose lists are made for each trial, and for the test.
     seed : int
-        Draws the users of the sample.
+        Draws the users of the samples.
 
     Returns
     -------
     DataFrame
-        Indexed by model: ``seconds`` (NaN where the sample could not be fitted), ``megabytes``.
+        Indexed by model: ``seconds``, of the CPU where one thread is used (see ``estimate_cost``),
+        and ``megabytes``, by formula. Seconds are NaN where the samples could not be fitted, or
+        were not, because the whole needs more memory than is free.
 
     Examples
     --------
@@ -60,37 +57,38 @@ def forecast_costs(
     >>> costs.index.tolist(), bool((costs["seconds"] > 0).all())
     (['popularity', 'EASE'], True)
     """
-    sample = _sample(positives, seed, size=SAMPLE)
-    small, full = Sizes.of(sample), Sizes.of(positives)
-    cells = max(small.n_users * small.n_items, 1)
-    few = _sample(sample, seed, size=WARM_UP)
+    full, free = Sizes.of(positives), free_memory()
     rows = {}
     for contender in contenders:
-        try:
-            fit_seconds, judge_seconds = _timed(contender, few, sample, seed=seed)
-        except (ValueError, FloatingPointError, RuntimeError):  # the race will say why
-            fit_seconds = judge_seconds = float("nan")
-        growth = max(contender.work(full) / max(contender.work(small), 1.0), 1.0)
+        n_bytes = contender.growth.n_bytes(full, None)
         n_tried = min(n_trials, len(contender.trials))
-        judged = judge_seconds * max((n_tried * n_valid + n_test) * full.n_items / cells, 1.0)
-        rows[contender.name] = {
-            "seconds": (n_tried + 1) * fit_seconds * growth + judged,
-            "megabytes": contender.n_bytes(full) / 1e6,
-        }
+        seconds = float("nan")
+        if n_bytes < free:
+            with suppress(ValueError, FloatingPointError, RuntimeError):  # the race will say why
+                cost = _cost(contender, positives, n_judged=n_tried * n_valid + n_test, seed=seed)
+                seconds = (n_tried + 1) * cost.fit_seconds + cost.evaluate_seconds
+        rows[contender.name] = {"seconds": seconds, "megabytes": n_bytes / 1e6}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
-def _timed(
-    contender: Contender, few: Interactions, sample: Interactions, *, seed: int
-) -> tuple[float, float]:
-    """Seconds of a fit and of making the lists of everybody, on a sample."""
-    settings = contender.trials[0]
-    contender.fitted(few, settings, seed=seed)  # what is done once alone, such as imports
-    started = time.perf_counter()
-    model = contender.fitted(sample, settings, seed=seed)
-    fitted = time.perf_counter()
-    evaluate_unmasked(model, sample)
-    return fitted - started, time.perf_counter() - fitted
+def _cost(contender: Contender, positives: Interactions, *, n_judged: int, seed: int) -> Cost:
+    """Of one fit with the settings that are tried first, and of judging so many users."""
+    first = contender.trials[0]
+
+    def fit(rows: Interactions, n_epochs: int | None = None) -> Any:
+        sweeps = {} if n_epochs is None else {"n_iterations": n_epochs}
+        return contender.fitted(rows, {**first, **sweeps}, seed=seed)
+
+    return estimate_cost(
+        fit,
+        positives,
+        n_epochs=contender.n_sweeps,
+        n_evaluated=n_judged,
+        n_listed=0,
+        sample_rows=SAMPLE_ROWS,
+        growth=contender.growth,
+        seed=seed,
+    )
 
 
 def what_does_not_fit(
@@ -139,23 +137,3 @@ def what_does_not_fit(
         elif needed > minutes:
             reasons[str(name)] = f"needs about {needed:,.0f} minutes, and {minutes:g} are allowed"
     return reasons
-
-
-def _sample(positives: Interactions, seed: int, *, size: int) -> Interactions:
-    """Some users with about ``size`` positives in all, and the items that most of them have."""
-    active = np.flatnonzero(positives.user_counts)
-    drawn = np.random.default_rng(seed).permutation(active)
-    total = positives.user_counts[drawn].cumsum()
-    n_kept = max(int(np.searchsorted(total, size, side="right")), 1)
-    rows = positives.for_users(np.sort(drawn[:n_kept]))
-    user_idx, item_idx = (part.numpy() for part in rows.pairs())
-    most = np.argsort(-rows.item_counts, kind="stable")[:SAMPLE_ITEMS]
-    kept = np.isin(item_idx, most[rows.item_counts[most] > 0])
-    items, item_idx = np.unique(item_idx[kept], return_inverse=True)
-    return Interactions(
-        user_idx[kept],
-        item_idx,
-        n_users=rows.n_users,
-        n_items=len(items),
-        timestamps=None if rows.timestamps is None else rows.timestamps[kept],
-    )

@@ -1,11 +1,10 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
 
-from nbhelpers.commands.contenders import CONTENDERS, NAMES, Sizes, contenders_of
+from nbhelpers.commands.contenders import CONTENDERS, NAMES, Contender, contenders_of
 from nbhelpers.commands.cost_forecast import forecast_costs, what_does_not_fit
+from nbhelpers.commands.cost_formulas import COUNTING, Growth, Sizes
 from nbhelpers.data.interactions import Interactions
 
 
@@ -80,21 +79,54 @@ def test_models_of_time_stay_away_where_there_is_none():
 
 def test_memory_of_ease_grows_with_the_square_of_the_items():
     small, large = (Sizes(10, n_items, 0, 0) for n_items in (8_000, 16_000))
-    ease = BY_NAME["EASE"].n_bytes
-    assert ease(large) == 4 * ease(small)
-    assert ease(small) == pytest.approx(1.7e9, rel=0.1), "as measured"
+    ease = BY_NAME["EASE"].growth.n_bytes
+    assert ease(large, None) == 4 * ease(small, None)
+    assert ease(small, None) == pytest.approx(1.7e9, rel=0.1), "as measured"
 
 
-def test_costs_are_carried_on_from_a_sample(monkeypatch):
-    monkeypatch.setattr("nbhelpers.commands.cost_forecast.SAMPLE", 20)
-    ticks = iter(range(1000))
-    clock = SimpleNamespace(perf_counter=lambda: next(ticks))
-    monkeypatch.setattr("nbhelpers.commands.cost_forecast.time", clock)
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that goes on only where a test says so: a list of one number."""
+    now = [0.0]
+    monkeypatch.setattr("nbhelpers.commands.estimate_cost._clock", lambda: ("CPU", lambda: now[0]))
+    monkeypatch.setattr("nbhelpers.commands.cost_forecast.SAMPLE_ROWS", 20)
+    return now
+
+
+class Counted:
+    """A second and a tenth for each positive to fit, half a second for the scores of a user."""
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    def fitted(self, rows, settings):
+        self.clock[0] += 1 + 0.1 * len(rows)
+        self.n_items = rows.n_items
+        return self
+
+    def score_users(self, user_idx):
+        self.clock[0] += 0.5 * len(user_idx)
+        return torch.zeros(len(user_idx), self.n_items)
+
+
+def test_costs_are_carried_on_from_samples(clock):
+    model = Counted(clock)
+    contender = Contender("counted", "", model.fitted, ({}, {}), COUNTING)
     rows = Interactions(np.repeat(np.arange(40), 2), [0, 1] * 40)
-    costs = forecast_costs([BY_NAME["popularity"]], rows, n_trials=6, n_valid=40, n_test=80)
-    # Of 40 users 10 are timed: a second for the fit, and one for their lists. All 40 take 4 s, and
-    # so do their lists; one setting is tried, the last fit follows, and 80 users are tested.
-    assert costs.loc["popularity", "seconds"] == 4 + 4 + 4 + 8
+    costs = forecast_costs([contender], rows, n_trials=6, n_valid=40, n_test=80)
+    # Two settings and the last fit, each 1 s and 80 positives; two validations and the test.
+    assert costs.loc["counted", "seconds"] == pytest.approx(3 * 9 + 0.5 * (2 * 40 + 80))
+    assert costs.loc["counted", "megabytes"] == 16 * 80 / 1e6
+
+
+def test_what_needs_more_memory_than_is_free_is_not_timed(clock):
+    def refused(rows, settings):
+        raise AssertionError
+
+    huge = Contender("huge", "", refused, ({},), Growth(lambda sizes, model: 1e15))
+    costs = forecast_costs([huge], blocks(), n_trials=1, n_valid=1, n_test=1)
+    assert np.isnan(costs.loc["huge", "seconds"])
+    assert "needs about 1e+06 GB" in what_does_not_fit(costs, memory_gb=None, minutes=1)["huge"]
 
 
 def test_what_does_not_fit_is_named_with_its_reason():

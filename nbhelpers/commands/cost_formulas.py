@@ -1,0 +1,185 @@
+"""How the time and the memory of a fit grow with the data: what is known by counting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from nbhelpers.data.interactions import Interactions
+from nbhelpers.models import item_item
+from nbhelpers.models.alternating import AlternatingLeastSquares
+from nbhelpers.models.baselines import Popularity
+from nbhelpers.models.item_item import CHUNK_SIZE, EASE, ItemKNN
+from nbhelpers.training.optimizers import sparse_tables
+
+SOLVER_BLOCK = 20 * 2**20  # bytes of the systems that alternating least squares solves together
+BATCH = 20 * 2**20  # bytes of a batch with its gradients
+SCORES = 2**20  # scores that evaluation and lists hold at a time, at least those of one user
+SCORE_BYTES = 24  # of one such score, with its masks and its place among the best
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the cost of a model depends on."""
+
+    n_users: int
+    n_items: int
+    n_positives: int
+    n_pairs: int  # sum over users of the square of their positives
+
+    @classmethod
+    def of(cls, positives: Interactions) -> Sizes:
+        """Sizes of some positives; users without any cost nothing."""
+        counts = positives.user_counts
+        return cls(
+            int((counts > 0).sum()),
+            positives.n_items,
+            len(positives),
+            int((counts.astype(np.float64) ** 2).sum()),
+        )
+
+
+Terms = Callable[[Sizes], tuple[float, ...]]
+
+
+def score_each_item(sizes: Sizes) -> float:
+    """Work of the scores of one user: one for each item."""
+    return float(sizes.n_items)
+
+
+def score_from_each_positive(sizes: Sizes) -> float:
+    """Work of the scores of one user that are dense sums: one for each positive and item."""
+    return float(sizes.n_items) * sizes.n_positives / max(sizes.n_users, 1)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How the cost of a fit grows.
+
+    Attributes
+    ----------
+    n_bytes : callable
+        Of ``Sizes`` and the fitted model: what a fit holds at its peak, beside the data.
+    terms : callable, optional
+        Counts of work that grow in different ways, such as the pairs of items and the cube of the
+        items, from ``Sizes``; the time is a sum of them, each times a number that is found by
+        timing. Models that have terms are timed on few items. Left out, time is a fixed part plus
+        a part that goes with the positives, of tables as large as the real ones.
+    score_work : callable
+        How the scores of one user grow, in evaluation and for lists.
+    """
+
+    n_bytes: Callable[[Sizes, Any], float]
+    terms: Terms | None = None
+    score_work: Callable[[Sizes], float] = score_each_item
+
+
+def ease_bytes(sizes: Sizes, model: Any = None) -> float:
+    """What ``EASE.fit`` holds of all pairs of items, and the positives.
+
+    Examples
+    --------
+    >>> ease_bytes(Sizes(1_000_000, 20_000, 0, 0)) / 1e9
+    9.6
+    """
+    return item_item.ease_bytes(sizes.n_items) + 16.0 * sizes.n_positives
+
+
+def ease_terms(sizes: Sizes) -> tuple[float, float, float]:
+    """Pairs of items of one user; cells of the matrix; multiplications that invert it.
+
+    A third of the cube of the items for the factor of Cholesky, two thirds for the inverse.
+    """
+    return float(sizes.n_pairs), float(sizes.n_items) ** 2, float(sizes.n_items) ** 3
+
+
+def neighbor_bytes(sizes: Sizes, model: Any = None, *, n_neighbors: int | None = None) -> float:
+    """A block of similarities three times over, and the neighbors that are kept."""
+    n_kept = min(n_neighbors or int(getattr(model, "n_neighbors", 100)), sizes.n_items)
+    block = float(min(max(CHUNK_SIZE, sizes.n_items), sizes.n_items**2))
+    return 12.0 * block + 24.0 * sizes.n_items * n_kept + 16.0 * sizes.n_positives
+
+
+def neighbor_terms(sizes: Sizes) -> tuple[float, float]:
+    """Pairs of items of one user; cells of the matrix, of which the best are kept."""
+    return float(sizes.n_pairs), float(sizes.n_items) ** 2
+
+
+def factor_bytes(sizes: Sizes, model: Any = None, *, n_factors: int | None = None) -> float:
+    """Rows by user and by item with their weights; all factors three times; a block of systems."""
+    width: int = n_factors or int(getattr(model, "n_factors", 64))
+    tables = 12.0 * width * (sizes.n_users + sizes.n_items)
+    return 48.0 * sizes.n_positives + tables + SOLVER_BLOCK
+
+
+def module_bytes(sizes: Sizes, model: Any) -> float:
+    """Weights, gradients and two moments of each parameter; the rows; a batch.
+
+    A table with sparse gradients has none of its own size.
+    """
+    sparse = sparse_tables(model)
+    numbers: int = sum(
+        (3 if name in sparse else 4) * weight.numel() for name, weight in model.named_parameters()
+    )
+    return 4.0 * numbers + 24.0 * sizes.n_positives + BATCH
+
+
+def catalog_bytes(sizes: Sizes, model: Any, *, n_kept: int = 0) -> float:
+    """As ``module_bytes``, with the scores of all items in a batch, and further rows."""
+    scores = 16.0 * max(2**22, sizes.n_items)
+    tables = 4.0 * 64 * 4 * (sizes.n_users + sizes.n_items)
+    return scores + tables + 24.0 * sizes.n_positives + 8.0 * n_kept * sizes.n_positives
+
+
+def other_bytes(sizes: Sizes, model: Any) -> float:
+    """Of a model of which nothing is known: two copies of the rows."""
+    return 32.0 * sizes.n_positives
+
+
+def counting_bytes(sizes: Sizes, model: Any = None) -> float:
+    """A mask and a copy of the rows, at most."""
+    return 16.0 * sizes.n_positives
+
+
+def scoring_bytes(n_items: int) -> float:
+    """Blocks of scores, in evaluation and for lists."""
+    return float(SCORE_BYTES) * max(SCORES, n_items)
+
+
+NEIGHBORS = Growth(neighbor_bytes, neighbor_terms)
+LINEAR_ITEMS = Growth(ease_bytes, ease_terms, score_from_each_positive)
+FACTORS = Growth(factor_bytes)
+COUNTING = Growth(counting_bytes)
+MODULE = Growth(module_bytes)
+OTHER = Growth(other_bytes)
+SOFTMAX = Growth(
+    catalog_bytes,
+    lambda sizes: (float(sizes.n_users) * sizes.n_items, float(sizes.n_users + sizes.n_items)),
+)
+SEQUENCE = Growth(
+    partial(catalog_bytes, n_kept=50),
+    lambda sizes: (float(sizes.n_positives) * sizes.n_items, float(sizes.n_positives)),
+)
+
+
+def growth_of(model: object) -> Growth:
+    """How the cost of a model grows, by its class.
+
+    Examples
+    --------
+    >>> growth_of(EASE()) is LINEAR_ITEMS, growth_of(object()) is OTHER
+    (True, True)
+    """
+    known: tuple[tuple[type, Growth], ...] = (
+        (EASE, LINEAR_ITEMS),
+        (ItemKNN, NEIGHBORS),
+        (AlternatingLeastSquares, FACTORS),
+        (Popularity, COUNTING),
+        (nn.Module, MODULE),
+    )
+    return next((growth for kind, growth in known if isinstance(model, kind)), OTHER)
