@@ -14,6 +14,7 @@ from nbhelpers.commands import (
     app_commands,
     course_commands,
     own_data_commands,
+    pair_commands,
     serving_commands,
 )
 
@@ -24,6 +25,7 @@ PANELS = {
         own_data_commands.inspect,
         own_data_commands.compare,
         own_data_commands.train,
+        pair_commands.train_pairs,
         serving_commands.recommend,
         serving_commands.similar,
         serving_commands.fold_in,
@@ -48,6 +50,7 @@ PANELS = {
 NAMES = {
     "fold_in": "fold-in",
     "export_html": "export-html",
+    "train_pairs": "train-pairs",
     "run_one": "run-one",
     "format_code": "format",
     "reproduce_table": "reproduce-table",

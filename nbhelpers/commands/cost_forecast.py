@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,6 +11,7 @@ import pandas as pd
 from nbhelpers.commands.contenders import Contender
 from nbhelpers.commands.cost_formulas import Sizes
 from nbhelpers.commands.estimate_cost import Cost, estimate_cost
+from nbhelpers.core.memory import free_memory
 from nbhelpers.data.interactions import Interactions
 
 SAMPLE_ROWS = 20_000  # positives of the users on whom each model is timed
@@ -138,28 +137,3 @@ def what_does_not_fit(
         elif needed > minutes:
             reasons[str(name)] = f"needs about {needed:,.0f} minutes, and {minutes:g} are allowed"
     return reasons
-
-
-def free_memory() -> int:
-    """Bytes of memory that are free now: of the machine, or of the container if that is less."""
-    free = [_free_of_machine(), *_free_of_container()]
-    return min(free)
-
-
-def _free_of_machine() -> int:
-    meminfo = Path("/proc/meminfo")
-    if meminfo.is_file():
-        lines = meminfo.read_text().splitlines()
-        return 1024 * int(
-            next(line for line in lines if line.startswith("MemAvailable")).split()[1]
-        )
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-
-
-def _free_of_container() -> list[int]:
-    folder = Path("/sys/fs/cgroup")
-    try:
-        limit, used = ((folder / f"memory.{name}").read_text() for name in ("max", "current"))
-        return [max(int(limit) - int(used), 0)] if limit.strip() != "max" else []
-    except (OSError, ValueError):
-        return []

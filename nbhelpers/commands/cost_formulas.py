@@ -11,6 +11,7 @@ import numpy as np
 from torch import nn
 
 from nbhelpers.data.interactions import Interactions
+from nbhelpers.models import item_item
 from nbhelpers.models.alternating import AlternatingLeastSquares
 from nbhelpers.models.baselines import Popularity
 from nbhelpers.models.item_item import CHUNK_SIZE, EASE, ItemKNN
@@ -109,14 +110,14 @@ class Growth:
 
 
 def ease_bytes(sizes: Sizes, model: Any = None) -> float:
-    """Two matrices of float64, one of float32 and their sources, of all pairs of items.
+    """What ``EASE.fit`` holds of all pairs of items, and the positives.
 
     Examples
     --------
     >>> ease_bytes(Sizes(1_000_000, 20_000, 0, 0)) / 1e9
-    11.2
+    9.6
     """
-    return 28.0 * float(sizes.n_items) ** 2 + 16.0 * sizes.n_positives
+    return item_item.ease_bytes(sizes.n_items) + 16.0 * sizes.n_positives
 
 
 def ease_terms(sizes: Sizes) -> tuple[float, float, float]:

@@ -150,6 +150,31 @@ def dense_rows(indptr: Ints, indices: Indices, rows: Ints, *, n_columns: int) ->
     return mask
 
 
+def grid_of(indptr: Ints, indices: Indices, rows: Ints, columns: Ints) -> NDArray[np.bool_]:
+    """Some rows and some columns: memory for these alone, and for the pairs of the rows.
+
+    Parameters
+    ----------
+    indptr, indices : ndarray
+    rows : ndarray of int64, shape (n,)
+    columns : ndarray of int64, shape (m,)
+        Any of both may come twice.
+
+    Returns
+    -------
+    ndarray of bool, shape (n, m)
+    """
+    wanted, inverse = np.unique(columns, return_inverse=True)
+    found = indices[positions_of_rows(indptr, rows)]
+    place = np.searchsorted(wanted, found)
+    is_wanted = wanted.take(place, mode="clip") == found if len(wanted) else place < 0
+    row = np.repeat(np.arange(len(rows)), indptr[rows + 1] - indptr[rows])
+    mask = np.zeros((len(rows), len(wanted)), dtype=np.bool_)
+    mask[row[is_wanted], place[is_wanted]] = True
+    grid: NDArray[np.bool_] = mask[:, inverse]
+    return grid
+
+
 def positions_of_rows(indptr: Ints, rows: Ints) -> Ints:
     """Positions in ``indices`` of all pairs of some rows, row after row.
 

@@ -27,8 +27,9 @@ PICTURE = "docs/rating_matrix.png"
 PATHS = {
     "One hour": ["00", "01"],
     "Half a day": ["00", "01", "02", "03", "04", "05"],
-    "The course": ["00", "01", "02", "03", "04", "05", "06", "07", "08", "10"],
+    "The course": ["00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10"],
     "Engineer with data of her own": ["00", "05", "06", "08", "10"],
+    "Engineer with a large log": ["00", "05", "06", "09", "10"],
 }
 # The rows of the honest table that the README shows: notebook, model, split, metric.
 RANDOM, NEXT = "random 80/20", "last like out, all films, rated ones masked"

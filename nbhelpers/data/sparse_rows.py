@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from nbhelpers.core.checks import checked_indices
-from nbhelpers.core.csr import Indices, dense_rows, frozen, has_pairs, row, row_of
+from nbhelpers.core.csr import Indices, dense_rows, frozen, grid_of, has_pairs, row, row_of
 
 
 class SparseRows:
@@ -204,6 +204,32 @@ class SparseRows:
         """
         rows = checked_indices(user_idx, name="user_idx", size=self.n_users)
         mask = dense_rows(self.indptr, self.indices, rows, n_columns=self.n_items)
+        return torch.from_numpy(mask).to(user_idx.device)
+
+    def grid(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
+        """Some rows and some columns, True where the pair is a positive.
+
+        The same as ``dense(user_idx)[:, item_idx]``, without the other columns in between.
+
+        Parameters
+        ----------
+        user_idx : Tensor of int, shape (n,)
+        item_idx : Tensor of int, shape (m,)
+
+        Returns
+        -------
+        Tensor of bool, shape (n, m)
+
+        Examples
+        --------
+        >>> from nbhelpers.data.interactions import Interactions
+        >>> Interactions([0, 1], [1, 0]).grid(torch.tensor([0, 1]), torch.tensor([1, 1, 0]))
+        tensor([[ True,  True, False],
+                [False, False,  True]])
+        """
+        rows = checked_indices(user_idx, name="user_idx", size=self.n_users)
+        columns = checked_indices(item_idx, name="item_idx", size=self.n_items)
+        mask = grid_of(self.indptr, self.indices, rows, columns)
         return torch.from_numpy(mask).to(user_idx.device)
 
     def to_scipy(self) -> csr_matrix:

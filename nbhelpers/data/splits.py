@@ -10,12 +10,11 @@ see ``split_checks``.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nbhelpers.core.csr import Ints, sort_with_order
 from nbhelpers.data.split_checks import Pairs, require_columns, times_of
 
 Rng = int | np.random.Generator
@@ -95,8 +94,7 @@ def stratified_split(
     """
     shares = _shares(valid_frac, test_frac)
     pairs = Pairs(ratings)
-    draw = _draw(pairs, rng)
-    rank, size = _rank_within(pairs.codes["user_id"], draw)
+    rank, size = _ranks(pairs.codes["user_id"], np.argsort(_draw(pairs, rng)))
     return _cut(ratings, _parts(rank, size, shares), len(shares) + 1)
 
 
@@ -137,10 +135,7 @@ def leave_last_out(ratings: pd.DataFrame, *, n_parts: int = 2, rng: Rng) -> list
     if n_parts not in (2, 3):
         raise ValueError(f"n_parts must be 2 or 3, got {n_parts}")
     pairs, time = Pairs(ratings), times_of(ratings)
-    latest = np.lexsort((_draw(pairs, rng), time))
-    position = np.empty_like(latest)
-    position[latest] = np.arange(len(latest))
-    rank, size = _rank_within(pairs.codes["user_id"], position)
+    rank, size = _ranks(pairs.codes["user_id"], _by_time(time, _draw(pairs, rng)))
     from_end = size - 1 - rank  # 0 is the user's latest row
     held_out = (from_end < n_parts - 1) & (size >= n_parts)
     return _cut(ratings, np.where(held_out, n_parts - 1 - from_end, 0), n_parts)
@@ -193,8 +188,7 @@ def last_like_out(
         raise ValueError(f"n_parts must be 2 or 3, got {n_parts}")
     require_columns(ratings, "rating")
     pairs, time = Pairs(ratings), times_of(ratings)
-    latest = np.lexsort((_draw(pairs, rng), time))
-    order = latest[np.argsort(pairs.codes["user_id"][latest], kind="stable")]
+    order = _stable(pairs.codes["user_id"], _by_time(time, _draw(pairs, rng)))
     users = pairs.codes["user_id"][order]  # rows of a user together, in order of time
     liked = ratings["rating"].to_numpy()[order] >= least
     n_likes = np.bincount(users[liked], minlength=int(users.max(initial=-1)) + 1)
@@ -341,19 +335,24 @@ def _draw(pairs: Pairs, rng: Rng) -> NDArray[np.float64]:
     return draw
 
 
-def _rank_within(
-    codes: NDArray[np.int64], key: NDArray[np.float64] | NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rank of each row among its user's rows by ``key``, from 0, and how many the user has."""
-    by_key = np.argsort(key)
-    order = by_key[np.argsort(_narrow(codes)[by_key], kind="stable")]
+def _by_time(time: Ints, draw: NDArray[np.float64]) -> Ints:
+    """Rows in order of time, those of one time in order of their draw."""
+    order = np.argsort(draw)
+    if len(time) and int(time.max()) - int(time.min()) >= 2**63:  # the difference would overflow
+        return order[np.argsort(time[order], kind="stable")]
+    return _stable(time - time.min(initial=0), order)
+
+
+def _stable(key: Ints, order: Ints) -> Ints:
+    """An order of rows sorted again by a key, which is at least 0; equal ones stay as they are."""
+    return order[sort_with_order(key[order])[1]]
+
+
+def _ranks(codes: Ints, order: Ints) -> tuple[Ints, Ints]:
+    """Rank of each row among its user's rows in an order, from 0, and how many the user has."""
+    by_user = _stable(codes, order)
     counts = np.bincount(codes)
     starts = np.cumsum(counts) - counts
     rank = np.empty(len(codes), dtype=np.int64)
-    rank[order] = np.arange(len(codes)) - starts[codes[order]]
+    rank[by_user] = np.arange(len(codes)) - np.repeat(starts, counts)
     return rank, counts[codes]
-
-
-def _narrow(codes: NDArray[np.int64]) -> NDArray[np.unsignedinteger[Any]]:
-    """Codes in as few bytes as hold them: NumPy sorts two far faster than eight."""
-    return codes.astype(np.min_scalar_type(codes.max(initial=0)))

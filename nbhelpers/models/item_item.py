@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nbhelpers.core.coverage import FittedOn
 from nbhelpers.core.folded import FoldedRows, row_scores
+from nbhelpers.core.memory import require_memory
 from nbhelpers.core.recommender import Positives
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.models.base import FITTED, ClosedForm
@@ -200,13 +201,32 @@ class ItemKNN(_ItemToItem):
         return self.similarity.T  # item i speaks for those that have it among their neighbors
 
 
+def ease_bytes(n_items: int) -> int:
+    """Most memory that ``EASE.fit`` holds at a time: three matrices of float64.
+
+    Parameters
+    ----------
+    n_items : int
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> ease_bytes(60_000)
+    86400000000
+    """
+    return 24 * n_items**2
+
+
 class EASE(_ItemToItem):
     """Linear model that says each item from the user's other items, solved in closed form.
 
     Weights B minimize the squared error of X @ B against X, the 0/1 matrix of positives, plus
     reg * (sum of squared weights), where no item may say itself: the diagonal of B is 0. A user
     without positives gets the items by popularity. Training inverts one matrix of n_items x
-    n_items float64.
+    n_items float64: see ``ease_bytes``. Where these do not fit, ``fit`` refuses.
 
     Parameters
     ----------
@@ -267,13 +287,21 @@ class EASE(_ItemToItem):
         Raises
         ------
         ValueError
-            If there is no positive.
+            If there is no positive; ``TooLargeError`` if the matrices need more memory than is
+            free, which is found out before any of them is made.
         """
+        require_memory(
+            ease_bytes(interactions.n_items),
+            what=f"EASE of {interactions.n_items:,} items",
+            instead="use ItemKNN, which keeps the nearest neighbors of each item only, or IALS; "
+            "or leave out rare items",
+        )
         self._keep(interactions)
         common = torch.from_numpy((self.seen.T @ self.seen).toarray()).double()
         common.diagonal().add_(self.reg)
-        inverse = torch.cholesky_inverse(torch.linalg.cholesky(common))
-        weights = inverse / -inverse.diagonal()  # each column by its own diagonal value
+        weights = torch.cholesky_inverse(torch.linalg.cholesky(common))
+        del common
+        weights /= -weights.diagonal().clone()  # each column by its own diagonal value
         weights.fill_diagonal_(0.0)
         self.item_weights = weights.float()
         return self

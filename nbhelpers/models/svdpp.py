@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding
+from torch.nn.functional import embedding, embedding_bag
 
 from nbhelpers.core.folded import YRange
 from nbhelpers.models.dot_product import DotProductBias
@@ -25,6 +27,7 @@ class SVDpp(DotProductBias):
     n_factors : int
     rated : (Tensor of int, Tensor of int), each of shape (n,)
         User and item indices of the training rows, and of no other: the ratings are not used.
+        Memory holds these pairs, 32 bytes each, and nothing of size users x items.
     y_range : (float, float), optional
         Range of the predicted rating in stars; ``None`` leaves the score unbounded.
 
@@ -34,8 +37,11 @@ class SVDpp(DotProductBias):
     and keeps the pair's own rating in), https://doi.org/10.1145/1401890.1401944
     """
 
-    by_user: Tensor
-    by_item: Tensor
+    pair_keys: Tensor
+    rated_items: Tensor
+    rated_starts: Tensor
+    rater_users: Tensor
+    rater_starts: Tensor
     user_factors: nn.Embedding
     item_factors: nn.Embedding
     item_bias: nn.Embedding
@@ -52,23 +58,57 @@ class SVDpp(DotProductBias):
         super().__init__(n_users, n_items, n_factors, y_range=y_range)
         self.rated_factors = small_embedding(n_items, n_factors)  # of an item, for its raters
         self.rater_factors = small_embedding(n_users, n_factors)  # of a user, for what they rated
-        flags = torch.zeros(n_users, n_items)
-        flags[rated] = 1
-        n_rated, n_raters = flags.sum(1, keepdim=True), flags.sum(0, keepdim=True)
-        self.register_buffer("by_user", flags / n_rated.clamp(min=1).sqrt())
-        self.register_buffer("by_item", (flags / n_raters.clamp(min=1).sqrt()).T.contiguous())
+        user_idx, item_idx = (idx.long() for idx in rated)
+        self._set_pairs(torch.unique(user_idx * n_items + item_idx))
+
+    def _set_pairs(self, keys: Tensor) -> None:
+        """Keep the pairs as numbers of cells, ascending, and both ways to walk through them."""
+        user_idx, item_idx = keys // self.n_items, keys % self.n_items
+        by_item = torch.argsort(item_idx, stable=True)
+        self.register_buffer("pair_keys", keys)
+        derived = {
+            "rated_items": item_idx,
+            "rated_starts": _starts(user_idx, self.n_users),
+            "rater_users": user_idx[by_item],
+            "rater_starts": _starts(item_idx, self.n_items),
+        }
+        for name, tensor in derived.items():
+            self.register_buffer(name, tensor, persistent=False)
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        """Take as many pairs as were saved, and find the ways through them anew."""
+        saved = state_dict.get(f"{prefix}pair_keys")
+        if saved is not None:
+            self.pair_keys = torch.empty_like(saved, device=self.pair_keys.device)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+        self._set_pairs(self.pair_keys)
 
     def tables(self) -> tuple[Tensor, Tensor]:
         """Factors of all users and of all items, own and of their history together."""
-        users = self.user_factors.weight + self.by_user @ self.rated_factors.weight
-        items = self.item_factors.weight + self.by_item @ self.rater_factors.weight
+        rated, raters = self.rated_factors.weight, self.rater_factors.weight
+        users = self.user_factors.weight + _sums(rated, self.rated_items, self.rated_starts)
+        items = self.item_factors.weight + _sums(raters, self.rater_users, self.rater_starts)
         return users, items  # (n_users, n_factors), (n_items, n_factors)
+
+    def _shares(self, user_idx: Tensor, item_idx: Tensor) -> tuple[Tensor, Tensor]:
+        """What a pair's own rating weighs in its user and in its item; 0 if it is not rated."""
+        keys = user_idx * self.n_items + item_idx
+        before, after = (
+            torch.searchsorted(self.pair_keys, keys, right=right) for right in (False, True)
+        )
+        is_rated = (after - before).float()
+        n_rated, n_raters = self.rated_starts.diff(), self.rater_starts.diff()
+        return (
+            is_rated / n_rated.clamp(min=1).sqrt()[user_idx],
+            is_rated / n_raters.clamp(min=1).sqrt()[item_idx],
+        )
 
     def score(self, user_idx: Tensor, item_idx: Tensor) -> Tensor:
         """Score of pairs before ``y_range`` bounds it, shape (batch,)."""
         users, items = self.tables()
-        own_user = self.by_user[user_idx, item_idx].unsqueeze(1) * self.rated_factors(item_idx)
-        own_item = self.by_item[item_idx, user_idx].unsqueeze(1) * self.rater_factors(user_idx)
+        share_of_user, share_of_item = self._shares(user_idx, item_idx)  # (batch,)
+        own_user = share_of_user.unsqueeze(1) * self.rated_factors(item_idx)
+        own_item = share_of_item.unsqueeze(1) * self.rater_factors(user_idx)
         user, item = embedding(user_idx, users) - own_user, embedding(item_idx, items) - own_item
         bias: Tensor = self.user_bias(user_idx) + self.item_bias(item_idx)  # (batch, 1)
         score: Tensor = (user * item).sum(dim=1) + bias.squeeze(1)  # (batch,)
@@ -79,12 +119,25 @@ class SVDpp(DotProductBias):
         users, items = self.tables()
         user, rater = users[user_idx], self.rater_factors(user_idx)  # (batch, n_factors)
         rated = self.rated_factors.weight  # (n_items, n_factors)
-        a, b = self.by_user[user_idx], self.by_item[:, user_idx].T  # (batch, n_items)
+        everything = torch.arange(self.n_items, device=user_idx.device)
+        a, b = self._shares(user_idx.unsqueeze(1), everything)  # (batch, n_items)
         # (user - a * rated) . (item - b * rater) for all pairs, multiplied out
         score = user @ items.T - a * (rated * items).sum(1)
         score = score - b * (user * rater).sum(1, keepdim=True) + a * b * (rater @ rated.T)
         bias: Tensor = self.user_bias(user_idx) + self.item_bias.weight.T  # (batch, n_items)
         return self.to_stars(score + bias)
+
+
+def _starts(idx: Tensor, n_rows: int) -> Tensor:
+    """Where the pairs of each row start, and where the last one's end, shape (n_rows + 1,)."""
+    ends = torch.bincount(idx, minlength=n_rows).cumsum(0)
+    return torch.cat([ends.new_zeros(1), ends])
+
+
+def _sums(table: Tensor, idx: Tensor, starts: Tensor) -> Tensor:
+    """Rows of a table added up over each set, over the root of its size: (n_sets, n_columns)."""
+    root = starts.diff().clamp(min=1).sqrt().unsqueeze(1)
+    return embedding_bag(idx, table, starts, mode="sum", include_last_offset=True) / root
 
 
 class TimeSVDpp(SVDpp):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,6 +91,36 @@ class PairFiles:
         for group in self.groups:
             self._check_statistics(group)
 
+    def only(self, groups: Iterable[int]) -> PairFiles:
+        """Some of the row groups alone."""
+        some = copy.copy(self)
+        some.groups = [self.groups[number] for number in groups]
+        some.n_pairs = sum(each.footer.row_group(each.number).num_rows for each in some.groups)
+        return some
+
+    def largest(self) -> tuple[int, int]:
+        """Largest index of a user and of an item, from the statistics where the files have them.
+
+        Raises
+        ------
+        ValueError
+            If row groups without statistics have to be read, and cannot be.
+        """
+        bounds = [self._largest_of(number) for number in range(len(self.groups))]
+        users, items = zip(*bounds, strict=True)
+        return max(users), max(items)
+
+    def _largest_of(self, number: int) -> tuple[int, int]:
+        group = self.groups[number]
+        described = group.footer.row_group(group.number)
+        columns = map(described.column, range(described.num_columns))
+        found = {each.path_in_schema: each.statistics for each in columns}
+        known = [found[name].max for name in COLUMNS if _has_bounds(found[name])]
+        if len(known) < len(COLUMNS):
+            pieces = (piece.pairs.max(axis=0) for piece in self.pieces([number]))
+            known = np.max(list(pieces), axis=0).tolist()
+        return int(known[0]), int(known[1])
+
     def pieces(self, order: Iterable[int]) -> Iterator[Piece]:
         """Rows of the row groups named by ``order``, at most ``PIECE`` at a time.
 
@@ -140,6 +171,10 @@ class PairFiles:
                 f"{group.path.name}: {name} must {bounds}, got {outside} in row group "
                 f"{group.number}: encode raw ids by write_pairs"
             )
+
+
+def _has_bounds(statistics: Any) -> bool:
+    return statistics is not None and bool(statistics.has_min_max)
 
 
 def _parquet_files(path: Path) -> list[Path]:

@@ -6,7 +6,8 @@ frames.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,33 @@ class StreamedPairs:
 
     def __len__(self) -> int:
         return -(-self.n_pairs // self.batch_size)
+
+    @property
+    def group_sizes(self) -> list[int]:
+        """Rows of each row group."""
+        return [each.footer.row_group(each.number).num_rows for each in self._files.groups]
+
+    def only(
+        self, groups: Sequence[int], *, batch_size: int, generator: torch.Generator
+    ) -> StreamedPairs:
+        """The same of some row groups alone, such as those that belong to one process.
+
+        Parameters
+        ----------
+        groups : sequence of int
+            Numbers of row groups, as in ``group_sizes``.
+        batch_size, generator
+            Of the batches of these row groups.
+
+        Returns
+        -------
+        StreamedPairs
+        """
+        some = copy.copy(self)
+        some._files = self._files.only(groups)
+        some.n_pairs = some._files.n_pairs
+        some.batch_size, some.generator = batch_size, generator
+        return some
 
     def __iter__(self) -> Iterator[Batch]:
         share = share_of(self.generator)

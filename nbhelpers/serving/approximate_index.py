@@ -12,12 +12,14 @@ from nbhelpers.core.topk import checked_k
 from nbhelpers.serving.index import (
     checked_queries,
     checked_vectors,
+    exact_scores,
     unit_vectors,
     vector_table,
     with_bias,
 )
 
 ROUNDS = 10  # of k-means: more of them find hardly anything more
+NUMBER_BYTES = 8  # of an item's number in a list
 SMALLEST_LIST = 39  # items on average: with fewer, k-means finds no stable centers
 
 
@@ -77,6 +79,22 @@ class ApproximateIndex:
         rest = (self.radius.square() - lengths.square()).clamp(min=0).sqrt()
         self._lists = _filled_lists(with_bias(self.vectors, rest).numpy(), self.n_lists)
 
+    @property
+    def n_items(self) -> int:
+        """Number of vectors."""
+        return len(self.vectors)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the vectors, of their copies in the lists, of the item numbers and centers."""
+        width = self.vectors.shape[1] + 1
+        in_lists = self.n_items * (int(self._lists.code_size) + NUMBER_BYTES)
+        return self.vectors.nbytes + in_lists + self.n_lists * width * self.vectors.itemsize
+
+    def vectors_of(self, item_idx: Tensor) -> Tensor:
+        """Vectors of some items, shape (n, d)."""
+        return self.vectors[item_idx]
+
     def search(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """Scores and item indices of about the best ``k`` items, best first.
 
@@ -97,7 +115,7 @@ class ApproximateIndex:
         ValueError
             If ``k`` is below 1, or the queries are not finite or not of width d.
         """
-        k = min(checked_k(k), len(self.vectors))
+        k = min(checked_k(k), self.n_items)
         wanted = checked_queries(queries, self.vectors)
         blocks = wanted.split(max(1, CHUNK_SIZE // (k * self.vectors.shape[1])))
         found = [self._search(block, k) for block in blocks]
@@ -108,11 +126,8 @@ class ApproximateIndex:
         # A query's length changes no order of items; the radius gives each the same chance.
         scaled = with_bias(unit_vectors(queries) * self.radius, 0.0).numpy()
         self._lists.nprobe = self.n_probe
-        item_idx = torch.from_numpy(self._lists.search(scaled, k)[1]).sort(dim=1).values
-        rows = self.vectors[item_idx.clamp(min=0)]  # (batch, k, d)
-        scores = (rows @ queries.unsqueeze(2)).squeeze(2).masked_fill(item_idx < 0, -torch.inf)
-        scores, order = scores.sort(dim=1, descending=True, stable=True)
-        return scores, item_idx.gather(1, order)
+        listed = torch.from_numpy(self._lists.search(scaled, k)[1])
+        return exact_scores(self.vectors, queries, listed, k)
 
 
 def _filled_lists(vectors: Any, n_lists: int) -> Any:

@@ -25,9 +25,24 @@ QUERY_CHUNK = 256  # that share how many more than k are asked for
 
 @runtime_checkable
 class Index(Protocol):
-    """What finds, for each query, the items with the largest inner product."""
+    """What finds, for each query, the items with the largest inner product.
 
-    vectors: Tensor
+    It also says how many items it holds, in how many bytes of memory, and what their vectors are.
+    """
+
+    @property
+    def n_items(self) -> int:
+        """Number of vectors."""
+        ...
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes that it holds in memory."""
+        ...
+
+    def vectors_of(self, item_idx: Tensor) -> Tensor:
+        """Vectors of some items, shape (n, d), as the index holds them."""
+        ...
 
     def search(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """Scores and item indices of the best ``k`` items, best first."""
@@ -64,6 +79,20 @@ class ExactIndex:
         require_one(chunk_size=chunk_size)
         self.vectors = checked_vectors(vector_table(vectors, "item")).clone()
         self.chunk_size = chunk_size
+
+    @property
+    def n_items(self) -> int:
+        """Number of vectors."""
+        return len(self.vectors)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the vectors."""
+        return self.vectors.nbytes
+
+    def vectors_of(self, item_idx: Tensor) -> Tensor:
+        """Vectors of some items, shape (n, d)."""
+        return self.vectors[item_idx]
 
     def search(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """Scores and item indices of the best ``k`` items, of equal ones the smaller index first.
@@ -102,7 +131,7 @@ def search_unseen(
 
     Parameters
     ----------
-    index : ExactIndex or ApproximateIndex
+    index : ExactIndex, ApproximateIndex, CompressedIndex or RescoredIndex
     queries : Tensor of float, shape (batch, d)
     k : int
         At least 1.
@@ -128,7 +157,7 @@ def search_unseen(
     >>> search_unseen(index, queries, 2, user_idx=user_idx, seen=seen)[1].tolist()
     [[0, 1]]
     """
-    n_items = len(index.vectors)
+    n_items = index.n_items
     if len(queries) != len(user_idx) or n_items != seen.n_items:
         raise ValueError(
             f"one query a user and one vector an item are required, got {len(queries)} queries "
@@ -162,6 +191,49 @@ def _were_seen(item_idx: Tensor, users: NDArray[np.int64], seen: Interactions) -
     rows = torch.arange(len(users), device=item_idx.device).unsqueeze(1)
     wanted = rows * seen.n_items + item_idx  # (batch, n_listed)
     return known[torch.searchsorted(known, wanted)] == wanted
+
+
+def exact_scores(
+    vectors: Tensor, queries: Tensor, item_idx: Tensor, k: int
+) -> tuple[Tensor, Tensor]:
+    """Scores of the candidates of each query from the vectors themselves, and the best ``k``.
+
+    Parameters
+    ----------
+    vectors : Tensor of float, shape (n_items, d)
+    queries : Tensor of float, shape (batch, d)
+        Of the type and on the device of the vectors.
+    item_idx : Tensor of int, shape (batch, n_candidates)
+        In any order; -1 where there is none.
+    k : int
+        At most ``n_candidates``.
+
+    Returns
+    -------
+    scores, item_idx : Tensor, shape (batch, k)
+        Best first, of equal scores the smaller index first; -inf and -1 where there is none.
+
+    Examples
+    --------
+    >>> candidates = torch.tensor([[2, 0, -1]])
+    >>> exact_scores(torch.eye(3), torch.tensor([[3.0, 0.0, 1.0]]), candidates, 2)
+    (tensor([[3., 1.]]), tensor([[0, 2]]))
+    """
+    blocks = max(1, CHUNK_SIZE // (item_idx.shape[1] * vectors.shape[1]))
+    found = [
+        _scored(vectors, *block, k)
+        for block in zip(queries.split(blocks), item_idx.split(blocks), strict=True)
+    ]
+    scores, best_idx = (torch.cat(part) for part in zip(*found, strict=True))
+    return scores, best_idx
+
+
+def _scored(vectors: Tensor, queries: Tensor, item_idx: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    item_idx = item_idx.sort(dim=1).values
+    rows = vectors[item_idx.clamp(min=0)]  # (batch, n_candidates, d)
+    scores = (rows @ queries.unsqueeze(2)).squeeze(2).masked_fill(item_idx < 0, -torch.inf)
+    scores, order = scores.sort(dim=1, descending=True, stable=True)
+    return scores[:, :k], item_idx.gather(1, order[:, :k])
 
 
 def recall_against(exact: Index, approximate: Index, queries: Tensor, k: int) -> float:

@@ -239,12 +239,15 @@ def _similar(
     """Indices and scores of the neighbors of one id."""
     row, n = int(vocabulary.encode_known([raw_id])[0]), len(vocabulary)
     if isinstance(vectors, Index):
-        table, sizes = vectors.vectors, [n]
+        n_rows, sizes = vectors.n_items, [n]
     else:
-        table, sizes = vector_table(vectors, name), [n, n + 1]  # the last row: unknown ids
-    if len(table) not in sizes:
-        raise ValueError(f"one vector for each of {n} {name}s is required, got {len(table)}")
-    if not table[row].any():
+        table = vector_table(vectors, name)
+        n_rows, sizes = len(table), [n, n + 1]  # the last row: unknown ids
+    if n_rows not in sizes:
+        raise ValueError(f"one vector for each of {n} {name}s is required, got {n_rows}")
+    rows = torch.tensor([row])
+    own = vectors.vectors_of(rows) if isinstance(vectors, Index) else table[rows]
+    if not own.any():
         raise ValueError(
             f"the vector of {name} {raw_id} is zero and points nowhere: none is similar"
         )
@@ -252,8 +255,7 @@ def _similar(
         scores, found = _searched(vectors, row, checked_k(k), weights)
     else:
         unit = unit_vectors(checked_vectors(table[:n]))
-        rows = torch.tensor([row], device=unit.device)
-        scores, found = top_k(_scores(unit, rows, weights), checked_k(k))
+        scores, found = top_k(_scores(unit, rows.to(unit.device), weights), checked_k(k))
     keep = found >= 0
     return found[keep].cpu().numpy(), scores[keep].cpu().double().numpy()
 
@@ -264,7 +266,7 @@ def _searched(index: Index, row: int, k: int, weights: Tensor | None) -> tuple[T
         raise ValueError(
             "an index searches by cosine alone: pass the vectors for min_support or shrinkage"
         )
-    query = index.vectors[row].unsqueeze(0)  # (1, d)
+    query = index.vectors_of(torch.tensor([row]))  # (1, d)
     length = float(query.double().norm())
     if abs(length - 1) > 1e-3:
         raise ValueError(

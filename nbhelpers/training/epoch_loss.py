@@ -45,10 +45,17 @@ class MeanLoss:
         """
         if not self.n_steps:
             raise ValueError("there was no batch to train on")
+        total, size = self.sums()
+        return total / size
+
+    def sums(self) -> tuple[float, float]:
+        """Sum of the losses, each times its size, and sum of the sizes."""
+        if not self.n_steps:
+            return 0.0, 0.0
         losses = torch.cat(self.losses)[: self.n_steps].tolist()
         sizes = torch.cat(self.sizes)[: self.n_steps].tolist()
         total = sum(loss * size for loss, size in zip(losses, sizes, strict=True))
-        return float(total / sum(sizes))
+        return float(total), float(sum(sizes))
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint within an epoch keeps."""

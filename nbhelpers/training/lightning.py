@@ -128,15 +128,23 @@ class RetrievalModule(pl.LightningModule):
 
     def _end_epoch(self) -> dict[str, float]:
         """Metrics of the model, which the history keeps with the rest."""
-        loss = self.losses.mean()
+        loss = self.epoch_loss()
         seconds = time.perf_counter() - self.started
         require_finite(self.model, loss)
-        metrics = measured(self.model, self.validate)
+        metrics = self.epoch_metrics()
         rates = rates_of(self.trainer.optimizers[0])
         self.history.add(loss, metrics=metrics, seconds=seconds, learning_rates=rates)
         log_epoch(self.history, self.trainer.max_epochs)
         self.losses = MeanLoss()
         return metrics
+
+    def epoch_loss(self) -> float:
+        """Mean loss of the epoch that ends."""
+        return self.losses.mean()
+
+    def epoch_metrics(self) -> dict[str, float]:
+        """What validation says after the epoch."""
+        return measured(self.model, self.validate)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Lightning keeps the weights; the history, and the losses of this epoch, go with them."""
@@ -246,7 +254,7 @@ class InBatchModule(RetrievalModule):
         user_idx, item_idx, *weights = batch
         model: Any = self.model
         scores = model.user_vectors(user_idx) @ model.item_vectors(item_idx).T  # (batch, batch)
-        seen = self.train_pairs.dense(user_idx)[:, item_idx]  # (batch, batch)
+        seen = self.train_pairs.grid(user_idx, item_idx)  # (batch, batch)
         masks = {"log_q": self.log_q[item_idx], "seen": seen.to(scores.device)}
         if not weights:
             return sampled_softmax_loss(scores, item_idx, **masks), len(user_idx)

@@ -180,7 +180,7 @@ def test_rates_are_never_negative():
 
 def test_bytes_by_hand():
     sizes = Sizes(n_users=100, n_items=50, n_positives=1_000, n_pairs=0)
-    assert growth_of(EASE()).n_bytes(sizes, None) == 28 * 2_500 + 16_000
+    assert growth_of(EASE()).n_bytes(sizes, None) == 24 * 2_500 + 16_000
     knn = growth_of(ItemKNN(7))
     assert knn.n_bytes(sizes, ItemKNN(7)) == 12 * 2_500 + 24 * 50 * 7 + 16_000
     als = growth_of(ALS(8))

@@ -7,6 +7,7 @@ from nbhelpers.core.csr import (
     PairFilter,
     compress,
     dense_rows,
+    grid_of,
     has_pairs,
     nth_absent,
     pair_keys,
@@ -31,6 +32,17 @@ def test_nth_absent_walks_through_all_columns_that_a_row_lacks(pairs):
     nth = np.array([sum(a < b and a[0] == b[0] for a in absent) for b in absent], dtype=np.int64)
     found = nth_absent(*compressed(pairs), rows, nth)
     assert found.tolist() == [column for _, column in absent]
+
+
+@given(
+    st.sets(st.sampled_from(CELLS)),
+    st.lists(st.integers(0, SHAPE[0] - 1), max_size=4),
+    st.lists(st.integers(0, SHAPE[1] - 1), max_size=5),
+)
+def test_a_grid_is_true_at_the_pairs(pairs, rows, columns):
+    grid = grid_of(*compressed(pairs), ints(*rows), ints(*columns))
+    assert grid.shape == (len(rows), len(columns))
+    assert grid.tolist() == [[(row, column) in pairs for column in columns] for row in rows]
 
 
 @given(st.sets(st.sampled_from(CELLS)))

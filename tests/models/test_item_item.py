@@ -4,9 +4,10 @@ import torch
 from scipy.optimize import lsq_linear
 from sklearn.metrics.pairwise import cosine_similarity
 
+from nbhelpers.core.memory import TooLargeError
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.models import item_item
-from nbhelpers.models.item_item import EASE, ItemKNN
+from nbhelpers.models.item_item import EASE, ItemKNN, ease_bytes
 
 # Users 0 to 4 over items A B C D: user 0 has A B, user 1 A B C, user 2 A, user 3 C, user 4 none;
 # nobody has D.
@@ -211,3 +212,30 @@ def test_who_was_trained_on_is_remembered(few):
     model = EASE(reg=2.0).fit(few)
     assert model.trained_users.tolist() == [True, True, True, True, False]
     assert model.trained_items.tolist() == [True, True, True, False]
+
+
+def test_ease_that_does_not_fit_is_refused_before_anything_is_allocated(monkeypatch):
+    monkeypatch.setattr("nbhelpers.core.memory.free_memory", lambda: 10**9)
+
+    def touched(*_):
+        raise AssertionError("allocated")
+
+    monkeypatch.setattr(Interactions, "to_scipy", touched)
+    wide = Interactions([0, 1], [0, 59_999], n_users=2, n_items=60_000)
+    with pytest.raises(TooLargeError) as caught:
+        EASE().fit(wide)
+    message = str(caught.value)
+    # three matrices of 60,000 x 60,000 numbers of eight bytes
+    assert "EASE of 60,000 items needs 86.4 GB of memory (86,400,000,000 bytes)" in message
+    assert "1.0 GB are free" in message
+    assert "ItemKNN" in message
+    assert "IALS" in message
+
+
+def test_ease_that_fits_exactly_is_fitted(monkeypatch):
+    likes = Interactions([0, 0, 1], [0, 1, 0], n_users=2, n_items=2)
+    monkeypatch.setattr("nbhelpers.core.memory.free_memory", lambda: ease_bytes(2))
+    EASE().fit(likes)
+    monkeypatch.setattr("nbhelpers.core.memory.free_memory", lambda: ease_bytes(2) - 1)
+    with pytest.raises(TooLargeError):
+        EASE().fit(likes)

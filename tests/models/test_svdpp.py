@@ -103,3 +103,35 @@ def test_training_leaves_the_unknown_day_at_zero():
     days, rating = torch.tensor([0, 1, 2, 0]), torch.tensor([5.0, 1.0, 3.0, 4.0])
     fit(model, (*PAIRS, days, rating), n_epochs=3, batch_size=4, lr=0.05)
     assert model.day_bias.weight[:, 0].ne(0).tolist() == [False, True, True]
+
+
+def test_sums_over_sets_are_those_of_a_dense_product():
+    seed_everything(0)
+    flags = torch.rand(30, 20) < 0.2
+    model = SVDpp(30, 20, 4, rated=flags.nonzero(as_tuple=True))
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.normal_()
+    users, items = model.tables()
+    by_user = flags / flags.sum(dim=1, keepdim=True).clamp(min=1).sqrt()
+    by_item = (flags / flags.sum(dim=0).clamp(min=1).sqrt()).T
+    dense_users = model.user_factors.weight + by_user @ model.rated_factors.weight
+    dense_items = model.item_factors.weight + by_item @ model.rater_factors.weight
+    torch.testing.assert_close(users, dense_users)
+    torch.testing.assert_close(items, dense_items)
+
+
+def test_a_pair_given_twice_counts_once():
+    twice = tuple(torch.cat([side, side]) for side in RATED)
+    assert SVDpp(3, 5, 4, rated=twice).pair_keys.tolist() == history().pair_keys.tolist()
+
+
+def test_memory_is_that_of_the_pairs_not_of_users_times_items():
+    n_users, n_items = 300_000, 200_000  # dense flags would take 240 GB
+    rated = torch.arange(1_000) * 200, torch.arange(1_000) * 100
+    model = SVDpp(n_users, n_items, 1, rated=rated)
+    pairs = rated[0][:3], rated[1][:3]
+    held = sum(buffer.numel() for buffer in model.buffers())
+    assert held <= 3 * 1_000 + n_users + n_items + 2
+    assert model(*pairs).shape == (3,)
+    assert model.score_users(torch.tensor([7])).shape == (1, n_items)

@@ -1,0 +1,1 @@
+"""Logs larger than memory: counted, filtered, split and written as shuffled shards by DuckDB."""
