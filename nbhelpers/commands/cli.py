@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from nbhelpers.commands import (
     app_commands,
     course_commands,
+    large_log_commands,
     own_data_commands,
     pair_commands,
     serving_commands,
@@ -30,6 +31,7 @@ PANELS = {
         serving_commands.similar,
         serving_commands.fold_in,
         own_data_commands.evaluate,
+        large_log_commands.prepare,
         app_commands.app,
         app_commands.export_html,
     ),

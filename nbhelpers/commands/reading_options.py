@@ -7,7 +7,7 @@ import io
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -84,6 +84,46 @@ def reads_a_file(command: Callable[..., None], *, shows_report: bool = True) -> 
     callable
         With the options of ``COLUMNS``, ``POLICIES`` and ``FORMATS`` beside those of the command.
     """
+
+    def reading(file: str, **given: Any) -> None:
+        chosen = {name: given.pop(name) for name in (*COLUMNS, *POLICIES, *FORMATS)}
+        with on_error_stream(quiet=given["quiet"]):
+            log = read_file(file, **chosen)
+            if shows_report:
+                print(log.report)
+        command(log, **given)
+
+    return _with_options(reading, command, left_out=())
+
+
+def streams_a_file(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that is given the name of a file, and how to read it, and reads it itself.
+
+    Parameters
+    ----------
+    command : callable
+        ``command(file, *, reading, ...)``, where ``reading`` are arguments of
+        ``stream_to_parquet``.
+
+    Returns
+    -------
+    callable
+        With the options of ``reads_a_file`` that a stream has.
+    """
+    left_out = ("title", "look_alikes")
+
+    def streaming(file: str, **given: Any) -> None:
+        names = [name for name in (*COLUMNS, *POLICIES, *FORMATS) if name not in left_out]
+        chosen = {name: given.pop(name) for name in names}
+        command(Path(file), reading=_as_said(chosen), **given)
+
+    return _with_options(streaming, command, left_out=left_out)
+
+
+def _with_options(
+    call: Callable[..., None], command: Callable[..., None], *, left_out: Sequence[str]
+) -> Callable[..., None]:
+    """``call`` with the name, the help and the options of a command, and those of a file."""
     hints = get_type_hints(command, include_extras=True)
     _, *own = inspect.signature(command).parameters.values()
     keyword = inspect.Parameter.KEYWORD_ONLY
@@ -95,22 +135,14 @@ def reads_a_file(command: Callable[..., None], *, shows_report: bool = True) -> 
         *(
             inspect.Parameter(name, keyword, default=None, annotation=option)
             for name, option in added.items()
+            if name not in left_out
         ),
-        *(each.replace(annotation=hints[each.name]) for each in own),
+        *(each.replace(annotation=hints[each.name]) for each in own if each.name != "reading"),
     ]
-
-    def reading(file: str, **given: Any) -> None:
-        chosen = {name: given.pop(name) for name in added}
-        with on_error_stream(quiet=given["quiet"]):
-            log = read_file(file, **chosen)
-            if shows_report:
-                print(log.report)
-        command(log, **given)
-
-    reading.__name__, reading.__doc__ = command.__name__, command.__doc__
-    reading.__annotations__ = {each.name: each.annotation for each in parameters}
-    reading.__dict__["__signature__"] = inspect.Signature(parameters)
-    return reading
+    call.__name__, call.__doc__ = command.__name__, command.__doc__
+    call.__annotations__ = {each.name: each.annotation for each in parameters}
+    call.__dict__["__signature__"] = inspect.Signature(parameters)
+    return call
 
 
 def _option(name: str, panel: str, metavar: str, text: str) -> Any:
@@ -140,12 +172,16 @@ def read_file(path: str, **chosen: str | None) -> Any:
     """
     from nbhelpers.data.ratings_file.read import read_ratings
 
-    said: dict[str, Any] = {
+    return read_ratings(path, **_as_said(chosen))
+
+
+def _as_said(chosen: Mapping[str, str | None]) -> dict[str, Any]:
+    """Columns and policies as values, those that were typed."""
+    return {
         name: _column(value) if name in COLUMNS else _PARSERS.get(name, str)(value)
         for name, value in chosen.items()
         if value is not None
     }
-    return read_ratings(path, **said)
 
 
 @contextmanager

@@ -15,12 +15,13 @@ from torch import Tensor
 
 from nbhelpers.core.coverage import require_same_items, require_same_users
 from nbhelpers.core.growing_parquet import growing_parquet
-from nbhelpers.core.recommender import CHUNK_SIZE, Recommender, device_of, evaluation_mode
+from nbhelpers.core.recommender import Recommender, device_of, evaluation_mode
 from nbhelpers.data.large_log.prepared import PreparedPairs
 from nbhelpers.data.large_log.user_blocks import UserBlock, user_blocks
 from nbhelpers.evaluation.evaluate import evaluate_ranking
 from nbhelpers.evaluation.report import CAPPED, METRICS
 
+SCORES_HELD = 1 << 22  # at a time: 16 MB of float32, and ten times that while they are ranked
 _Z = 1.959963984540054  # 95 % of a normal distribution lie within
 
 
@@ -87,7 +88,7 @@ def evaluate_blocks(
     part: str = "test",
     k: int = 10,
     per_user: str | Path | None = None,
-    chunk_size: int = CHUNK_SIZE,
+    chunk_size: int = SCORES_HELD,
 ) -> BlockScores:
     """Rank the whole catalog for each user, without what came in the parts before.
 

@@ -14,11 +14,13 @@ from torch import Tensor
 
 from nbhelpers.core.coverage import require_same_items, require_same_users, trained_rows
 from nbhelpers.core.growing_parquet import growing_parquet
-from nbhelpers.core.recommender import CHUNK_SIZE, Recommender, scores_of
+from nbhelpers.core.recommender import Recommender, scores_of
 from nbhelpers.core.topk import checked_k, top_k
 from nbhelpers.data.large_log.prepared import PreparedPairs
 from nbhelpers.data.large_log.shards import row_groups
 from nbhelpers.data.large_log.user_blocks import READ, UserBlock, user_blocks
+
+SCORES_HELD = 1 << 22  # at a time: 16 MB of float32, and five times that while they are sorted
 
 
 def write_lists(
@@ -27,7 +29,7 @@ def write_lists(
     out: str | Path,
     *,
     k: int = 10,
-    chunk_size: int = CHUNK_SIZE,
+    chunk_size: int = SCORES_HELD,
 ) -> int:
     """Write the best items that each user has not had: memory holds one block of users.
 

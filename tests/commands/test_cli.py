@@ -13,6 +13,7 @@ from nbhelpers.commands.cli import PANELS, app
 
 runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
 OWN = ["inspect", "compare", "train", "train-pairs", "recommend", "similar", "fold-in", "evaluate"]
+OWN += ["prepare"]
 FOR_PEOPLE = ["app", "export-html"]  # no --json: one serves a page, the other writes one
 COURSE = ["fetch", "doctor", "run", "run-one", "sync", "format", "cells", "copy", "pages"]
 COURSE += ["results", "reproduce-table"]
@@ -47,7 +48,7 @@ POLICIES = ["--repeats", "--zeros", "--missing-values", "--on-bad", "--min-ratin
 
 
 @pytest.mark.parametrize("flag", [*NAMED, *POLICIES])
-@pytest.mark.parametrize("name", ["inspect", "compare", "train", "evaluate"])
+@pytest.mark.parametrize("name", ["inspect", "compare", "train", "evaluate", "prepare"])
 def test_columns_and_policies_can_be_said_to_every_command_with_a_file(name, flag):
     assert f"{flag} " in run(name, "--help").output
 
@@ -252,3 +253,43 @@ def test_it_works_without_a_home_and_from_another_folder(own_file, tmp_path):
     running = process("inspect", own_file, "--json", "-q", cwd=tmp_path, env=environment)
     out, _ = running.communicate(timeout=120)
     assert json.loads(out)["n_users"] == 80
+
+
+def test_prepare_writes_shards_and_says_what_was_counted(own_file, titled, tmp_path):
+    out = tmp_path / "pairs"
+    done = run("prepare", own_file, "--out", out, "--split", "last", "--parts", "2", "--json", "-q")
+    content = json.loads(done.stdout)
+    assert content["n_rows"] == {"train": 1500 - 80, "valid": 80}
+    assert content["settings"]["split"] == "each user's last row"
+    held_out = pd.read_parquet(out / "valid")
+    latest = titled.groupby("user_id")["timestamp"].max()
+    assert sorted(held_out["timestamp"]) == sorted(latest)
+    assert (
+        "rows of the log"
+        in run("prepare", own_file, "--out", tmp_path / "again", "--split", "none").output
+    )
+
+
+def test_prepare_reads_columns_as_they_are_named(tmp_path):
+    (tmp_path / "log.tsv").write_text("7\tx\t5\n7\ty\t1\n8\tx\t4\n")
+    named = ["--user", "1", "--item", "2", "--rating", "3", "--header", "no", "--min-rating", "4"]
+    done = run("prepare", tmp_path / "log.tsv", "--out", tmp_path / "p", "--split", "none", *named)
+    assert done.exit_code == 0, done.output
+    assert pd.read_parquet(tmp_path / "p" / "items.parquet")["item_id"].tolist() == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--split", "time"], "split must be one of last, random, date, none, got 'time'"),
+        (["--split", "random"], "split random needs the share for validation"),
+        (["--split", "date"], "split date needs the date"),
+        (["--split", "last", "--valid-share", "0.1"], "shares go with split random"),
+        (["--split", "random", "--valid-share", "1.5"], "must lie between 0 and 1"),
+    ],
+)
+def test_prepare_needs_the_choices_of_a_split(own_file, tmp_path, options, message):
+    done = run("prepare", own_file, "--out", tmp_path / "pairs", *options)
+    assert done.exit_code == 1
+    assert message in done.output
+    assert list(tmp_path.iterdir()) == []

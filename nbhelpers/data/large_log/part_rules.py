@@ -218,6 +218,54 @@ class EverythingTrains:
         return str(TRAIN)
 
 
+def rule_of(
+    name: str,
+    *,
+    n_parts: int = 3,
+    shares: tuple[float | None, float | None] = (None, None),
+    dates: tuple[int | str | None, int | str | None] = (None, None),
+) -> PartRule:
+    """A rule by its name, and the settings that belong to it; those of another are refused.
+
+    Parameters
+    ----------
+    name : {"last", "random", "date", "none"}
+    n_parts : int
+        Of ``LastRows``.
+    shares, dates : pair
+        For validation and test: of ``RandomShare`` and ``FromDate``.
+
+    Returns
+    -------
+    PartRule
+
+    Raises
+    ------
+    ValueError
+        If there is no such rule, it lacks a setting, or has one of another rule.
+
+    Examples
+    --------
+    >>> rule_of("date", dates=("2015-03-01", None)).n_parts
+    2
+    """
+    needed = {"last": None, "random": shares, "date": dates, "none": None}
+    if name not in needed:
+        raise ValueError(f"split must be one of {', '.join(needed)}, got {name!r}")
+    for other, given in (("random", shares), ("date", dates)):
+        if other != name and given != (None, None):
+            raise ValueError(f"shares go with split random, dates with date: got them with {name}")
+    if name == "random":
+        if shares[0] is None:
+            raise ValueError("split random needs the share for validation, such as 0.1")
+        return RandomShare(shares[0], shares[1])
+    if name == "date":
+        if dates[0] is None:
+            raise ValueError("split date needs the date from which rows are for validation")
+        return FromDate(dates[0], dates[1])
+    return LastRows(n_parts) if name == "last" else EverythingTrains()
+
+
 def seconds_of(date: int | str) -> int:
     """Seconds since 1970 of a date, which is taken as UTC.
 
