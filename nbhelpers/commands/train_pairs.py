@@ -26,6 +26,7 @@ CHOICES = {
     "shard_by": ("rows", "row_groups"),
     "precision": ("32-true", "bf16-mixed", "16-mixed"),
 }
+LAST = Path("checkpoints", "last.ckpt")
 MAY_CHANGE = {"epochs", "save_every", "processes"}  # when a run goes on
 
 
@@ -234,7 +235,7 @@ def _run_folder(run: PairRun, *, writes: bool) -> Path:
     out = Path(run.out)
     folder = out.with_name(f"{out.name}.run")
     about, ours = folder / "run.json", _identity(run)
-    if about.is_file():
+    if (folder / LAST).is_file() and about.is_file():
         theirs = json.loads(about.read_text(encoding="utf-8"))
         for name, now in ours.items():
             if theirs.get(name) != now:

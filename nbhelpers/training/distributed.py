@@ -157,6 +157,8 @@ def fit_distributed(
     2
     """
     process = this_process()
+    if shard_by not in SHARING:
+        raise ValueError(f"shard_by must be one of {', '.join(SHARING)}, got {shard_by!r}")
     shared = SHARING[shard_by](batches, process.rank, process.world)
     chosen = choose_device() if device is None else torch.device(device)
     _check(model, chosen, process, precision)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,8 +49,9 @@ def launch(arguments: Sequence[str], *, n_processes: int) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    for name in ("torch.distributed.elastic", "torch.distributed.launcher"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("torch.distributed"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -68,7 +70,7 @@ def launch(arguments: Sequence[str], *, n_processes: int) -> None:
         except ChildFailedError as error:
             raise FailedProcessError(_first_cause(error.failures)) from None
         except SignalException as error:
-            raise KeyboardInterrupt from error
+            raise _ended_by(error.sigval) from error
 
 
 def is_launched() -> bool:
@@ -90,9 +92,16 @@ def told_by_launcher() -> Iterator[None]:
         raise SystemExit(1) from error
 
 
+def _ended_by(number: int) -> BaseException:
+    """As the same signal ends other commands."""
+    return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
+
+
 def _first_cause(failures: Mapping[int, Any]) -> str:
     """One line on the failure that came first, not on those that followed from it."""
-    killed = [each for each in failures.values() if each.exitcode < 0 and each.exitcode != -15]
+    killed = [
+        each for each in failures.values() if each.exitcode < 0 and each.exitcode != -signal.SIGTERM
+    ]
     ours = sorted(failures.values(), key=lambda each: (_follows(each), each.timestamp))
     first = (killed or ours)[0]
     if killed:
@@ -105,7 +114,7 @@ def _first_cause(failures: Mapping[int, Any]) -> str:
 
 def _follows(failure: Any) -> bool:
     """Whether a process failed because another had."""
-    return failure.exitcode == -15 or "LostProcessError" in str(failure.message)
+    return failure.exitcode == -signal.SIGTERM or "LostProcessError" in str(failure.message)
 
 
 def _rank(failure: Any, failures: Mapping[int, Any]) -> int:
