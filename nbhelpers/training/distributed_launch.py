@@ -122,12 +122,10 @@ def _rank(failure: Any, failures: Mapping[int, Any]) -> int:
 
 
 def _message(failure: Any) -> str:
-    """What the process said, without the name of the error."""
-    said = failure.message
-    said = said.get("message", "") if isinstance(said, dict) else said
-    if failure.error_file_data is None or not said or "Signal" in said:
+    """What ``told_by_launcher`` has kept of an error, without its class."""
+    if not isinstance(failure.message, dict):
         return ""
-    return str(said).partition(": ")[2] or str(said)
+    return str(failure.message["message"]).partition(": ")[2]
 
 
 @contextmanager
