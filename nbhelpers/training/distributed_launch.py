@@ -1,4 +1,7 @@
-"""Starting the processes of a run on this machine, by torchrun's own engine."""
+"""Starting the processes of a run on this machine, by torchrun's own engine.
+
+``python -m nbhelpers.training.distributed_launch 2 program.py ...`` is the same as a command.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -64,7 +68,7 @@ def launch(arguments: Sequence[str], *, n_processes: int) -> None:
         monitor_interval=0.1,
         shutdown_timeout=SECONDS_TO_END,
     )
-    with _variables({LAUNCHED: "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}):
+    with _variables({LAUNCHED: "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}), _own_signals():
         try:
             elastic_launch(config, sys.executable)(*arguments)
         except ChildFailedError as error:
@@ -129,6 +133,20 @@ def _message(failure: Any) -> str:
 
 
 @contextmanager
+def _own_signals() -> Iterator[None]:
+    """Afterwards signals do what they did before; the engine leaves handlers of its own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
     """Environment variables for a while; those that are set already stay."""
     added = {"OMP_NUM_THREADS": "1", **wanted}
@@ -139,3 +157,23 @@ def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
     finally:
         for name in added:
             os.environ.pop(name, None)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Start a program in several processes, and return the exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The number of processes, then what Python is to run.
+    """
+    try:
+        launch(arguments[1:], n_processes=int(arguments[0]))
+    except (FailedProcessError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
