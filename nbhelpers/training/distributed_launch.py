@@ -110,8 +110,8 @@ def _first_cause(failures: Mapping[int, Any]) -> str:
     first = (killed or ours)[0]
     if killed:
         return (
-            f"the process of rank {_rank(first, failures)} was killed ({first.signal_name()}): the "
-            f"others were ended, too; the same command goes on from the last checkpoint"
+            f"the process of rank {_rank(first, failures)} was killed ({first.signal_name()}), and "
+            f"the others were ended"
         )
     return _message(first) or f"a process ended with exit code {first.exitcode}"
 
