@@ -16,7 +16,7 @@ import pandas as pd
 from nbhelpers import __version__
 from nbhelpers.commands.progress import Progress
 from nbhelpers.core.file_in_place import replacing
-from nbhelpers.training.distributed_launch import is_launched, launch
+from nbhelpers.training.distributed_launch import FailedProcessError, is_launched, launch
 
 WEIGHTS, HISTORY, SETTINGS = "weights.safetensors", "history.csv", "settings.json"
 LOSSES = ("bpr", "logistic", "softmax", "hinge", "adaptive-hinge", "warp")
@@ -26,6 +26,7 @@ CHOICES = {
     "shard_by": ("rows", "row_groups"),
     "precision": ("32-true", "bf16-mixed", "16-mixed"),
 }
+LAST = Path("checkpoints", "last.ckpt")
 MAY_CHANGE = {"epochs", "save_every", "processes"}  # when a run goes on
 
 
@@ -170,7 +171,12 @@ def _start(run: PairRun, n_processes: int, *, quiet: bool) -> None:
         )
     _completed(run)  # refuse before anything is started
     said = ["--quiet"] if quiet else []
-    launch(["-m", "nbhelpers", "train-pairs", *run.arguments(), *said], n_processes=n_processes)
+    try:
+        launch(["-m", "nbhelpers", "train-pairs", *run.arguments(), *said], n_processes=n_processes)
+    except FailedProcessError as error:
+        if not (_folder_of(run) / LAST).is_file():
+            raise
+        raise RuntimeError(f"{error}; the same command goes on from the last checkpoint") from error
 
 
 def _train_here(run: PairRun, progress: Progress) -> bool:
@@ -231,10 +237,9 @@ def _completed(run: PairRun) -> PairRun:
 
 def _run_folder(run: PairRun, *, writes: bool) -> Path:
     """Where checkpoints are, if they are of this run."""
-    out = Path(run.out)
-    folder = out.with_name(f"{out.name}.run")
+    folder = _folder_of(run)
     about, ours = folder / "run.json", _identity(run)
-    if about.is_file():
+    if (folder / LAST).is_file() and about.is_file():
         theirs = json.loads(about.read_text(encoding="utf-8"))
         for name, now in ours.items():
             if theirs.get(name) != now:
@@ -247,6 +252,11 @@ def _run_folder(run: PairRun, *, writes: bool) -> Path:
         with replacing(about) as draft:
             draft.write_text(json.dumps(ours, indent=1) + "\n", encoding="utf-8")
     return folder
+
+
+def _folder_of(run: PairRun) -> Path:
+    out = Path(run.out)
+    return out.with_name(f"{out.name}.run")
 
 
 def _identity(run: PairRun) -> dict[str, Any]:

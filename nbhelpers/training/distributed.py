@@ -85,9 +85,15 @@ def fit_distributed(
     Called alike in every process that ``torchrun`` starts, or in a single one. By default the
     parameters are those of one process to within rounding, whatever the number of processes: the
     batches are the same, and the gradient of a batch is the mean over its rows wherever they were
-    computed. Dropout breaks this, since each process draws masks of its own; so does whatever else
-    looks at a batch as a whole. The losses of ``nbhelpers.training.losses`` that compare a positive
-    with negatives of its own all do, with weights or ``partial_credit`` as well.
+    computed. This holds for the losses of ``nbhelpers.training.losses`` that compare a positive
+    with negatives of its own, with weights or ``partial_credit`` as well. In-batch negatives and
+    rows of users are refused.
+
+    Two things break it. Dropout does, since each process draws masks of its own. And so may Adam,
+    where gradients cancel: a sum that is 0 in one order is 1e-10 in another, and Adam makes a step
+    of length ``lr`` of either sign from it. Hinges are such losses (their gradients are multiples
+    of one number), and so is the bias of a network's last layer under a loss that compares scores.
+    With plain gradient descent they too are equal.
 
     Parameters
     ----------
@@ -157,6 +163,8 @@ def fit_distributed(
     2
     """
     process = this_process()
+    if shard_by not in SHARING:
+        raise ValueError(f"shard_by must be one of {', '.join(SHARING)}, got {shard_by!r}")
     shared = SHARING[shard_by](batches, process.rank, process.world)
     chosen = choose_device() if device is None else torch.device(device)
     _check(model, chosen, process, precision)

@@ -1,10 +1,15 @@
-"""Starting the processes of a run on this machine, by torchrun's own engine."""
+"""Starting the processes of a run on this machine, by torchrun's own engine.
+
+``python -m nbhelpers.training.distributed_launch 2 program.py ...`` is the same as a command.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -48,8 +53,9 @@ def launch(arguments: Sequence[str], *, n_processes: int) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    for name in ("torch.distributed.elastic", "torch.distributed.launcher"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("torch.distributed"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -62,13 +68,13 @@ def launch(arguments: Sequence[str], *, n_processes: int) -> None:
         monitor_interval=0.1,
         shutdown_timeout=SECONDS_TO_END,
     )
-    with _variables({LAUNCHED: "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}):
+    with _variables({LAUNCHED: "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}), _own_signals():
         try:
             elastic_launch(config, sys.executable)(*arguments)
         except ChildFailedError as error:
             raise FailedProcessError(_first_cause(error.failures)) from None
         except SignalException as error:
-            raise KeyboardInterrupt from error
+            raise _ended_by(error.sigval) from error
 
 
 def is_launched() -> bool:
@@ -90,22 +96,29 @@ def told_by_launcher() -> Iterator[None]:
         raise SystemExit(1) from error
 
 
+def _ended_by(number: int) -> BaseException:
+    """As the same signal ends other commands."""
+    return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
+
+
 def _first_cause(failures: Mapping[int, Any]) -> str:
     """One line on the failure that came first, not on those that followed from it."""
-    killed = [each for each in failures.values() if each.exitcode < 0 and each.exitcode != -15]
+    killed = [
+        each for each in failures.values() if each.exitcode < 0 and each.exitcode != -signal.SIGTERM
+    ]
     ours = sorted(failures.values(), key=lambda each: (_follows(each), each.timestamp))
     first = (killed or ours)[0]
     if killed:
         return (
-            f"the process of rank {_rank(first, failures)} was killed ({first.signal_name()}): the "
-            f"others were ended, too; the same command goes on from the last checkpoint"
+            f"the process of rank {_rank(first, failures)} was killed ({first.signal_name()}), and "
+            f"the others were ended"
         )
     return _message(first) or f"a process ended with exit code {first.exitcode}"
 
 
 def _follows(failure: Any) -> bool:
     """Whether a process failed because another had."""
-    return failure.exitcode == -15 or "LostProcessError" in str(failure.message)
+    return failure.exitcode == -signal.SIGTERM or "LostProcessError" in str(failure.message)
 
 
 def _rank(failure: Any, failures: Mapping[int, Any]) -> int:
@@ -113,12 +126,24 @@ def _rank(failure: Any, failures: Mapping[int, Any]) -> int:
 
 
 def _message(failure: Any) -> str:
-    """What the process said, without the name of the error."""
-    said = failure.message
-    said = said.get("message", "") if isinstance(said, dict) else said
-    if failure.error_file_data is None or not said or "Signal" in said:
+    """What ``told_by_launcher`` has kept of an error, without its class."""
+    if not isinstance(failure.message, dict):
         return ""
-    return str(said).partition(": ")[2] or str(said)
+    return str(failure.message["message"]).partition(": ")[2]
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Afterwards signals do what they did before; the engine leaves handlers of its own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -132,3 +157,23 @@ def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
     finally:
         for name in added:
             os.environ.pop(name, None)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Start a program in several processes, and return the exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The number of processes, then what Python is to run.
+    """
+    try:
+        launch(arguments[1:], n_processes=int(arguments[0]))
+    except (FailedProcessError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -14,9 +14,8 @@ import torch
 import torch.distributed as dist
 
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-LOST = re.compile(
-    r"gloo|nccl|connection (was )?(closed|reset)|broken pipe|timed out|recvvalue|store", re.I
-)
+LOST = re.compile(r"gloo|nccl|Dist\w+Error|connection (was )?(closed|reset)|recvvalue", re.I)
+NO_PORT = re.compile(r"failed to listen|EADDRINUSE|address already in use", re.I)
 
 
 class LostProcessError(RuntimeError):
@@ -144,6 +143,9 @@ def lost_processes_named(process: Process) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        if NO_PORT.search(str(error)):
+            where = f"{os.environ['MASTER_PORT']} of {os.environ['MASTER_ADDR']}"
+            raise ValueError(f"port {where} is in use: choose another by --master-port") from error
         if process.world == 1 or not LOST.search(f"{type(error).__name__} {error}"):
             raise
         raise LostProcessError(

@@ -291,3 +291,27 @@ def test_first_list_benchmark_reads_every_foreign_format_as_it_was_written():
     benchmark = bench_first_list.of(logs, folder, lambda path, log: f"{path.name} trained")
     assert "Book-Crossing, ; and Latin-1 (600 rows): BX-Book-Ratings.csv trained" in benchmark.title
     assert [row.result for row in measure(benchmark, n_rounds=1)] == [600] * 5
+
+
+def test_distributed_benchmark_counts_the_bytes_of_dense_and_sparse_tables():
+    from tests.benchmarks import bench_distributed as bench
+
+    n_users, settings = 20_000, {"batch_size": 64, "n_steps": 3}
+    benchmark = bench.of([bench.Setting(n_users, sparse, **settings) for sparse in (False, True)])
+    dense, sparse = (row.result for row in measure(benchmark, n_rounds=1))
+    if bench.COUNTER.exists():
+        n_numbers = 32 * (n_users + bench.N_ITEMS) + bench.N_ITEMS
+        assert benchmark.result(1e6) == 1.0
+        assert dense == pytest.approx(4 * n_numbers / 1e6, rel=0.05)
+        assert sparse == pytest.approx(192 * (32 * 4 + 8) / 1e6, rel=0.2)  # 32 users, 160 items
+
+
+def test_sharing_benchmark_reads_every_row_or_half(tmp_path):
+    from tests.benchmarks import bench_sharing as bench
+
+    sizes = {"n_users": 20_000, "n_items": 2_000, "n_pairs": 20_000}
+    benchmark = bench.of(bench.Setting(tmp_path / "pairs.parquet", **sizes))
+    with pytest.raises(ValueError, match="got 1 for 2: write the pairs with smaller"):
+        measure(benchmark, n_rounds=1)  # 20,000 rows are one row group; 140,000 are three
+    benchmark = bench.of(bench.Setting(tmp_path / "pairs.parquet", **sizes | {"n_pairs": 140_000}))
+    assert [row.result for row in measure(benchmark, n_rounds=1)] == [140_000, 70_000, 74_464]

@@ -30,12 +30,12 @@ def variables(rank, world, port):
     }
 
 
-def in_processes(world, function, folder, *arguments):
-    """What ``function(*arguments)`` returns in each process, by rank; ``folder`` must be empty."""
+def in_processes(world, function, folder, *arguments, **named):
+    """What the function returns in each process, by rank; ``folder`` must be empty."""
     folder.mkdir(parents=True)
     port, context = free_port(), multiprocessing.get_context("fork")
     started = [
-        context.Process(target=_call, args=(rank, world, port, folder, function, arguments))
+        context.Process(target=_call, args=(rank, world, port, folder, function, arguments, named))
         for rank in range(world)
     ]
     with warnings.catch_warnings():
@@ -52,10 +52,10 @@ def in_processes(world, function, folder, *arguments):
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(world)]
 
 
-def _call(rank, world, port, folder: Path, function, arguments):
+def _call(rank, world, port, folder: Path, function, arguments, named):
     os.environ.update(variables(rank, world, port))
     try:
-        torch.save(function(*arguments), folder / f"{rank}.pt")
+        torch.save(function(*arguments, **named), folder / f"{rank}.pt")
     except BaseException:
         (folder / f"{rank}.failed").write_text(traceback.format_exc())
         os._exit(1)
