@@ -1,6 +1,7 @@
 """`python -m tests.benchmarks [name ...]`: speed against peers, as ratios measured in one run.
 
-Each ``bench_NAME.py`` beside this file has a function ``benchmark()`` that returns a Benchmark.
+Each ``bench_NAME.py`` beside this file has a function ``benchmark()`` that returns a Benchmark,
+or several of them in turn.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from tests.benchmarks.measure import measure, table
+from tests.benchmarks.measure import Benchmark, measure, table
 
 FOLDER = Path(__file__).parent
 PREFIX = "bench_"
@@ -35,8 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = chosen(options.names)
         torch.set_num_threads(1)  # two threads wait for each other on models this small
         for name in names:
-            benchmark = importlib.import_module(f"{__package__}.{PREFIX}{name}").benchmark()
-            print(f"\n{table(benchmark, measure(benchmark, n_rounds=options.rounds))}", flush=True)
+            made = importlib.import_module(f"{__package__}.{PREFIX}{name}").benchmark()
+            for benchmark in [made] if isinstance(made, Benchmark) else made:
+                measured = measure(benchmark, n_rounds=options.rounds)
+                print(f"\n{table(benchmark, measured)}", flush=True)
     except (ValueError, OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

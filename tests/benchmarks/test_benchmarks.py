@@ -291,3 +291,23 @@ def test_first_list_benchmark_reads_every_foreign_format_as_it_was_written():
     benchmark = bench_first_list.of(logs, folder, lambda path, log: f"{path.name} trained")
     assert "Book-Crossing, ; and Latin-1 (600 rows): BX-Book-Ratings.csv trained" in benchmark.title
     assert [row.result for row in measure(benchmark, n_rounds=1)] == [600] * 5
+
+
+def test_serving_tables_of_a_small_catalog(monkeypatch):
+    from tests.benchmarks import bench_serving
+
+    monkeypatch.setattr(bench_serving, "PROBES", (1, 9))
+    setting = bench_serving.Setting(400, n_users=60, n_draws=3_000, n_groups=4, n_factors=8)
+    catalog = bench_serving.learned(setting._replace(unobserved=40.0))
+    single, batched, listed, gaussian = bench_serving.of(catalog, cores=[1])
+    assert "lists an hour and cores: exact " in listed.title
+    for benchmark in (single, batched, listed, gaussian):
+        names = [case.name.split(":")[0] for case in benchmark.cases]
+        assert names[:4] == ["exact", "float16", "int8", "int8, 40 rescored"]
+        recall = {row.name.split(":")[0]: row.result for row in measure(benchmark, n_rounds=1)}
+        if benchmark is listed:
+            assert set(recall.values()) == {60 * 10}
+        else:
+            assert recall["exact"] == 1
+            assert 0.9 < recall["int8"] <= recall["int8, 40 rescored"]
+            assert recall["1 of 10 lists"] < recall["9 of 10 lists"]
