@@ -22,34 +22,29 @@ from nbhelpers.serving.index import (
 )
 
 Kind = Literal["float16", "int8"]
-QUANTIZERS: dict[str, str] = {"float16": "QT_fp16", "int8": "QT_8bit_direct_signed"}
-LEVELS = 256  # of int8
+QUANTIZERS: dict[str, str] = {"float16": "QT_fp16", "int8": "QT_8bit"}
 ROW_BLOCK = 65_536  # vectors compressed at a time
 
 
 class CompressedIndex:
     """Index that holds each number of a vector in two bytes or in one, and looks at all items.
 
-    Each column has a center and a scale of its own, and stored is
-    ``(vector - center) / scale``. A score is then the inner product of the stored numbers and
-    ``query * scale``, plus ``query @ center``, which is the same for all items. So nothing is
-    unpacked. The products are those of faiss (``IndexScalarQuantizer``), in memory on the CPU.
+    The numbers are packed and multiplied by faiss (``IndexScalarQuantizer``), in memory on the
+    CPU. Queries stay as they are, so that the score is the inner product of the query and of what
+    is stored.
 
-    - ``"float16"``: the center is 0, and the scale a power of two, so that only rounding to the
-      11 binary digits of float16 is lost.
-    - ``"int8"``: the lowest number of a column becomes -128 and the highest 127. One range a
-      column needs no number beside each vector, and on learned vectors it lost no more
-      of the exact lists than one range a vector (``python -m tests.benchmarks serving``).
+    - ``"float16"``: the 11 binary digits of float16. Columns are divided by a power of two first,
+      and the query is multiplied by it, so that no column is too large or too small.
+    - ``"int8"``: a column's range from lowest to highest is cut into 255 equal steps, and a number
+      is stored as that of its step, 0 to 255; it comes back as the middle of the step. One range
+      a column needs no number beside each vector. On learned vectors of 1,447 and 100,000 items
+      0.992 of the exact ten were kept; with one range a vector 0.993 and 0.988.
 
     Parameters
     ----------
     vectors : Tensor of float, shape (n_items, d), or model with vectors
         Row k is item k; not kept.
     kind : {"float16", "int8"}
-
-    Attributes
-    ----------
-    center, scale : Tensor of float32, shape (1, d)
 
     Raises
     ------
@@ -64,8 +59,8 @@ class CompressedIndex:
     >>> scores, item_idx = index.search(torch.tensor([[3.0, 1.0]]), k=2)
     >>> item_idx.tolist(), scores.round(decimals=1).tolist()
     ([[2, 0]], [[4.0, 3.0]])
-    >>> index.n_bytes  # 3 items of 2 bytes; center and scale of 2 columns, 4 bytes each
-    22
+    >>> index.n_bytes  # 3 items of 2 bytes; for each of 2 columns 3 numbers of 4 bytes
+    30
     """
 
     def __init__(self, vectors: Tensor | HasVectors, *, kind: Kind = "float16") -> None:
@@ -73,10 +68,12 @@ class CompressedIndex:
             raise ValueError(f"kind must be one of {list(QUANTIZERS)}, got {kind!r}")
         table = checked_vectors(vector_table(vectors, "item"))
         self.kind = kind
-        self.center, self.scale = _columns(table, kind)
+        low, high = torch.aminmax(table, dim=0, keepdim=True)
+        self._scale = _power_of_two(torch.maximum(high, -low))
         self._codes = _empty_codes(table.shape[1], kind)
+        self._codes.train(self._scaled(torch.cat([low, high])))
         for block in table.split(ROW_BLOCK):
-            self._codes.add(self._packed(block).numpy())
+            self._codes.add(self._scaled(block))
 
     @property
     def n_items(self) -> int:
@@ -85,14 +82,15 @@ class CompressedIndex:
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of the stored numbers, centers and scales."""
-        n_code_bytes = self.n_items * int(self._codes.code_size)
-        return n_code_bytes + self.center.nbytes + self.scale.nbytes
+        """Bytes of the stored numbers, and of what is kept of each column."""
+        n_ranges = int(self._codes.sq.trained.size())
+        of_columns = self._scale.nbytes + n_ranges * self._scale.itemsize
+        return self.n_items * int(self._codes.code_size) + of_columns
 
     def vectors_of(self, item_idx: Tensor) -> Tensor:
         """Vectors of some items as they are stored, shape (n, d): near the true ones."""
         stored = self._codes.reconstruct_batch(item_idx.cpu().numpy())
-        return torch.from_numpy(stored) * self.scale + self.center
+        return torch.from_numpy(stored) * self._scale
 
     def search(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """Scores and item indices of the best ``k`` items, of equal ones the smaller index first.
@@ -107,7 +105,6 @@ class CompressedIndex:
         -------
         scores, item_idx : Tensor, shape (batch, min(k, n_items))
             The inner products with the stored vectors, on the device of ``queries``.
-            Equal are scores before ``query @ center`` is added.
 
         Raises
         ------
@@ -115,17 +112,14 @@ class CompressedIndex:
             If ``k`` is below 1, or the queries are not finite or not of width d.
         """
         k = min(checked_k(k), self.n_items)
-        wanted = checked_queries(queries, self.scale)
-        scores, item_idx = _best(self._codes, (wanted * self.scale).numpy(), k)
-        scores += wanted @ self.center.T
+        wanted = checked_queries(queries, self._scale) * self._scale
+        scores, item_idx = _best(self._codes, wanted.numpy(), k, k + 1)
         return scores.to(queries.device), item_idx.to(queries.device)
 
-    def _packed(self, block: Tensor) -> Tensor:
-        """What is stored of some vectors, as float32 numbers, which faiss packs."""
-        shifted = (block.cpu().float() - self.center) / self.scale
-        if self.kind == "float16":
-            return shifted
-        return shifted.round().clamp(-LEVELS // 2, LEVELS // 2 - 1)
+    def _scaled(self, block: Tensor) -> NDArray[np.float32]:
+        """Some vectors as faiss takes them."""
+        divided: NDArray[np.float32] = (block.cpu().float() / self._scale).numpy()
+        return divided
 
 
 class RescoredIndex:
@@ -157,8 +151,8 @@ class RescoredIndex:
     >>> index = RescoredIndex(CompressedIndex(vectors, kind="int8"), vectors)
     >>> index.search(torch.tensor([[3.0, 1.0]]), k=2)
     (tensor([[4., 3.]]), tensor([[2, 0]]))
-    >>> index.n_bytes, index.n_mapped_bytes  # 22 of the compressed one and 3 * 2 * 4
-    (46, 0)
+    >>> index.n_bytes, index.n_mapped_bytes  # 30 of the compressed one and 3 * 2 * 4
+    (54, 0)
     """
 
     def __init__(
@@ -218,17 +212,10 @@ class RescoredIndex:
         return scores.to(queries.device), item_idx.to(queries.device)
 
 
-def _columns(table: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
-    """Center and scale of each column; a scale of 0, as of a column of one value, becomes 1."""
-    low, high = (edge.double().cpu() for edge in torch.aminmax(table, dim=0, keepdim=True))
-    if kind == "float16":
-        center = torch.zeros_like(low)
-        scale = torch.ldexp(center + 1, torch.maximum(high, -low).frexp().exponent)
-    else:
-        scale = (high - low) / (LEVELS - 1)
-        center = low + scale * LEVELS / 2
-    scale = scale.float()
-    return center.float(), scale.masked_fill(scale == 0, 1.0)
+def _power_of_two(largest: Tensor) -> Tensor:
+    """The next power of two above each number, 1 for 0."""
+    exponent = largest.double().cpu().frexp().exponent
+    return torch.ldexp(torch.ones(largest.shape), exponent)
 
 
 def _empty_codes(width: int, kind: Kind) -> Any:
@@ -242,14 +229,19 @@ def _empty_codes(width: int, kind: Kind) -> Any:
     return faiss.IndexScalarQuantizer(width, quantizer, faiss.METRIC_INNER_PRODUCT)
 
 
-def _best(codes: Any, scaled: NDArray[np.float32], k: int) -> tuple[Tensor, Tensor]:
-    """Best ``k`` stored items of each query; a tie across the end goes to the smaller index."""
-    n_asked = min(k + 1, codes.ntotal)
-    scores, item_idx = (torch.from_numpy(part) for part in codes.search(scaled, n_asked))
-    cut = (scores[:, k:] == scores[:, k - 1 : k]).any(dim=1)
-    scores, item_idx = _in_order(scores[:, :k], item_idx[:, :k])
-    for row in cut.nonzero().squeeze(1).tolist():
-        item_idx[row] = _smallest(codes, scaled[row : row + 1], scores[row])
+def _best(codes: Any, queries: NDArray[np.float32], k: int, n_asked: int) -> tuple[Tensor, Tensor]:
+    """Best ``k`` stored items of each query, of equal ones those with the smallest index.
+
+    More than ``k`` are asked for, and many more where they are all as good as the last one listed.
+    """
+    n_asked = min(n_asked, codes.ntotal)
+    scores, item_idx = (torch.from_numpy(part) for part in codes.search(queries, n_asked))
+    tied = scores[:, -1] == scores[:, k - 1]
+    scores, item_idx = _in_order(scores, item_idx)
+    scores, item_idx = scores[:, :k], item_idx[:, :k]
+    if n_asked < codes.ntotal and tied.any():
+        again = _best(codes, queries[tied.numpy()], k, 8 * n_asked)
+        scores[tied], item_idx[tied] = again
     return scores, item_idx
 
 
@@ -258,14 +250,6 @@ def _in_order(scores: Tensor, item_idx: Tensor) -> tuple[Tensor, Tensor]:
     item_idx, order = item_idx.sort(dim=1)
     scores, best = scores.gather(1, order).sort(dim=1, descending=True, stable=True)
     return scores, item_idx.gather(1, best)
-
-
-def _smallest(codes: Any, query: NDArray[np.float32], scores: Tensor) -> Tensor:
-    """Items with the given best scores, of those as good as the last one the smallest indices."""
-    below = np.nextafter(scores[-1].numpy(), np.float32(-np.inf))
-    _, level, item_idx = codes.range_search(query, float(below))
-    found = _in_order(*(torch.from_numpy(part).unsqueeze(0) for part in (level, item_idx)))
-    return found[1][0, : len(scores)]
 
 
 def _mapped(path: str | Path) -> Tensor:

@@ -1,7 +1,8 @@
 """`python -m tests.benchmarks [name ...]`: speed against peers, as ratios measured in one run.
 
-Each ``bench_NAME.py`` beside this file has a function ``benchmark()`` that returns a Benchmark, or,
-where the result has another form, ``report(options)``, which returns the text to print.
+Each ``bench_NAME.py`` beside this file has a function ``benchmark()`` that returns a Benchmark, or
+several of them in turn; or, where the result has another form, ``report(options)``, which returns
+the text to print.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 import torch
 
-from tests.benchmarks.measure import measure, table
+from tests.benchmarks.measure import Benchmark, measure, table
 
 FOLDER = Path(__file__).parent
 PREFIX = "bench_"
@@ -54,8 +55,10 @@ def _text(module: Any, options: argparse.Namespace) -> str:
     if hasattr(module, "report"):
         said: str = module.report(options)
         return said
-    benchmark = module.benchmark()
-    return table(benchmark, measure(benchmark, n_rounds=options.rounds))
+    made = module.benchmark()
+    several = [made] if isinstance(made, Benchmark) else made
+    tables = [table(each, measure(each, n_rounds=options.rounds)) for each in several]
+    return "\n\n".join(tables)
 
 
 def _add_options_of_scale(parser: argparse.ArgumentParser) -> None:

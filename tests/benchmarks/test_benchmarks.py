@@ -315,3 +315,23 @@ def test_sharing_benchmark_reads_every_row_or_half(tmp_path):
         measure(benchmark, n_rounds=1)  # 20,000 rows are one row group; 140,000 are three
     benchmark = bench.of(bench.Setting(tmp_path / "pairs.parquet", **sizes | {"n_pairs": 140_000}))
     assert [row.result for row in measure(benchmark, n_rounds=1)] == [140_000, 70_000, 74_464]
+
+
+def test_serving_tables_of_a_small_catalog(monkeypatch):
+    from tests.benchmarks import bench_serving
+
+    monkeypatch.setattr(bench_serving, "PROBES", (1, 9))
+    setting = bench_serving.Setting(400, n_users=60, n_draws=3_000, n_groups=4, n_factors=8)
+    catalog = bench_serving.learned(setting._replace(unobserved=40.0))
+    single, batched, listed, gaussian = bench_serving.of(catalog, cores=[1])
+    assert "lists an hour and cores: exact " in listed.title
+    for benchmark in (single, batched, listed, gaussian):
+        names = [case.name.split(":")[0] for case in benchmark.cases]
+        assert names[:4] == ["exact", "float16", "int8", "int8, 40 rescored"]
+        recall = {row.name.split(":")[0]: row.result for row in measure(benchmark, n_rounds=1)}
+        if benchmark is listed:
+            assert set(recall.values()) == {60 * 10}
+        else:
+            assert recall["exact"] == 1
+            assert 0.9 < recall["int8"] <= recall["int8, 40 rescored"]
+            assert recall["1 of 10 lists"] < recall["9 of 10 lists"]
