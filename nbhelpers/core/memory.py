@@ -56,8 +56,8 @@ def in_words(n_bytes: float) -> str:
 
     Examples
     --------
-    >>> in_words(999), in_words(28 * 60_000**2)
-    ('999 bytes', '100.8 GB')
+    >>> in_words(999), in_words(24 * 60_000**2)
+    ('999 bytes', '86.4 GB')
     """
     value, unit = float(n_bytes), 0
     while value >= 1000 and unit < len(_UNITS) - 1:

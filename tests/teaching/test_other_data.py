@@ -13,7 +13,7 @@ RATINGS = pd.DataFrame(
     {"user_id": [1, 1, 2, 2, 3, 3, 3], "item_id": [7, 5, 7, 6, 8, 5, 7], "rating": 4.0}
 )
 FILMS = pd.DataFrame({"item_id": [5, 6, 7, 8, 9], "title": list("ABCDE")}, index=[4, 3, 2, 1, 0])
-ROOM = {"most_people": 3, "most_bytes": 28 * 5**2}
+ROOM = {"most_people": 3, "most_bytes": 24 * 5**2}
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_other_data_that_fit_pass_whole_and_say_how_long(on_ml_25m, capsys):
 
 def test_ease_on_many_films_is_counted_in_the_time(on_ml_25m, capsys):
     films = pd.DataFrame({"item_id": range(10_000)})
-    lesson_sized(RATINGS, films, seconds=1, most_bytes=28 * 10_000**2)
+    lesson_sized(RATINGS, films, seconds=1, most_bytes=24 * 10_000**2)
     assert capsys.readouterr().out == "ml-25m: about 5 minutes on two cores\n"  # 1e12 * 3e-10 s
 
 
@@ -62,26 +62,26 @@ def test_another_seed_draws_other_people(on_ml_25m):
 
 
 def test_films_too_many_for_ease_are_cut_to_the_most_rated_with_the_bytes(on_ml_25m, capsys):
-    ratings, films = lesson_sized(RATINGS, FILMS, seconds=40, most_bytes=28 * 3**2 - 1)
+    ratings, films = lesson_sized(RATINGS, FILMS, seconds=40, most_bytes=24 * 3**2 - 1)
     assert films["item_id"].tolist() == [5, 7]  # the frame's order, not that of the counts
     assert ratings["item_id"].tolist() == [7, 5, 7, 5, 7]
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "ml-25m: EASE on all films would need 5 x 5 x 28 bytes = 7e-07 GB"
+    assert said[0] == "ml-25m: EASE on all films would need 5 x 5 x 24 bytes = 6e-07 GB"
     assert said[1] == "ml-25m: takes the 2 films that were rated most often"
 
 
 def test_bytes_of_the_catalog_of_ml_25m(on_ml_25m, capsys):
     films = pd.DataFrame({"item_id": range(62_423)})
     _, kept = lesson_sized(RATINGS, films, seconds=40)
-    assert len(kept) == 5_976  # 28 * 5,976 ** 2 = 999,952,128
-    assert "62,423 x 62,423 x 28 bytes = 109 GB" in capsys.readouterr().out
+    assert len(kept) == 6_454  # 24 * 6,454 ** 2 = 999,698,784
+    assert "62,423 x 62,423 x 24 bytes = 93.5 GB" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
         ({"most_people": 0}, "most_people must be at least 1, got 0"),
-        ({"most_bytes": 27}, "most_films must be at least 1, got 0"),
+        ({"most_bytes": 23}, "most_films must be at least 1, got 0"),
     ],
 )
 def test_no_room_at_all_is_refused(setting, message):
@@ -123,11 +123,11 @@ def small_ml_25m(tmp_path, monkeypatch, on_ml_25m):
 def test_files_of_ml_25m_are_cut_to_the_size_of_a_lesson(capsys):
     ratings, films = lesson_sized(load.load_ratings(), load.load_items(), seconds=45)
     assert 6_000 < ratings["user_id"].nunique() <= 6_040  # a few rated none of the films
-    assert len(films) == 5_976
+    assert len(films) == 6_454
     assert set(ratings["item_id"]) <= set(films["item_id"])
     assert capsys.readouterr().out.splitlines()[1:] == [
         "ml-25m: takes 6,040 of 7,000 people, drawn at random",
-        "ml-25m: EASE on all films would need 8,000 x 8,000 x 28 bytes = 1.79 GB",
-        "ml-25m: takes the 5,976 films that were rated most often",
+        "ml-25m: EASE on all films would need 8,000 x 8,000 x 24 bytes = 1.54 GB",
+        "ml-25m: takes the 6,454 films that were rated most often",
         "ml-25m: about 2 minutes on two cores",
     ]
