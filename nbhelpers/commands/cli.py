@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -21,17 +22,17 @@ from nbhelpers.commands import (
 
 INTERRUPTED, TERMINATED = 130, 143
 # Under which heading of the help a command stands, in the order in which they are used.
-PANELS = {
+PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
     "Your own data": (
         own_data_commands.inspect,
         own_data_commands.compare,
         own_data_commands.train,
-        pair_commands.train_pairs,
         serving_commands.recommend,
         serving_commands.similar,
         serving_commands.fold_in,
         own_data_commands.evaluate,
         large_log_commands.prepare,
+        pair_commands.train_pairs,
         app_commands.app,
         app_commands.export_html,
     ),

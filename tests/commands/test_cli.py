@@ -12,8 +12,8 @@ from nbhelpers.__main__ import main
 from nbhelpers.commands.cli import PANELS, app
 
 runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
-OWN = ["inspect", "compare", "train", "train-pairs", "recommend", "similar", "fold-in", "evaluate"]
-OWN += ["prepare"]
+OWN = ["inspect", "compare", "train", "recommend", "similar", "fold-in", "evaluate"]
+OWN += ["prepare", "train-pairs"]
 FOR_PEOPLE = ["app", "export-html"]  # no --json: one serves a page, the other writes one
 COURSE = ["fetch", "doctor", "run", "run-one", "sync", "format", "cells", "copy", "pages"]
 COURSE += ["results", "reproduce-table"]
