@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import cache
 
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 
 from nbhelpers.teaching.exercises import WrongAnswerError
 from tests.notebooks.pages import NOTEBOOKS, code_cells, each, from_source, tags
@@ -48,7 +49,8 @@ def _compiled(path):
     for cell in code_cells(from_source(path)):
         if not {"colab", "solution"} & tags(cell):
             wanted = kinds[:2] if {"exercise", "check"} & tags(cell) else kinds
-            nodes += [node for node in ast.parse(cell.source).body if isinstance(node, wanted)]
+            tree = ast.parse(TransformerManager().transform_cell(cell.source))
+            nodes += [node for node in tree.body if isinstance(node, wanted)]
     nodes.sort(key=lambda node: not isinstance(node, ast.Import | ast.ImportFrom))
     return [compile(ast.Module([node], []), path.stem, "exec") for node in nodes]
 
