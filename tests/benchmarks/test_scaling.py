@@ -10,7 +10,15 @@ import pytest
 
 from nbhelpers.course.scaling_table import read_scaling_table
 from nbhelpers.data.datasets.synthetic_stream import stream_pairs
-from tests.benchmarks import bench_billion, scaling_stages, virtual_rows
+from nbhelpers.data.interactions import Interactions
+from nbhelpers.data.vocabulary import Vocabulary
+from tests.benchmarks import (
+    bench_billion,
+    bench_estimates,
+    estimate_cases,
+    scaling_stages,
+    virtual_rows,
+)
 from tests.benchmarks.__main__ import ONLY_NAMED, chosen
 from tests.benchmarks.bench_scaling import foreseen, missing, report, sizes_to
 from tests.benchmarks.fresh_process import Limits, StoppedError, run_fresh
@@ -240,3 +248,20 @@ def test_a_process_that_takes_too_much_is_killed():
 def test_a_process_that_fails_says_why():
     with pytest.raises(RuntimeError, match="this is no JSON"):
         run_fresh("tests.benchmarks.echo", ["this is no JSON"], limits=Limits(), look_every=0.01)
+
+
+def test_estimates_are_shown_as_ratios_of_each_seed():
+    found = {name: [3.0, 2.0] for name in ("fit", "evaluate", "lists", "fit, MB")}
+    text = bench_estimates.report(options(largest=None), run=lambda *_, **__: found)
+    assert "Estimates from 10,000 of 100,000 rows" in text
+    assert "| EASE | 1.50, 1.50 (of 2) | 1.50, 1.50 (of 2) |" in text
+
+
+@pytest.mark.parametrize("name", ["EASE", "factorization, sparse"])
+def test_an_estimate_and_the_real_cost_are_of_the_same_stages(name):
+    (frame,) = stream_pairs(4_000, n_users=100, n_items=600, rng=0)
+    sides = {"users": Vocabulary(range(100)), "items": Vocabulary(range(600))}
+    rows = Interactions(frame["user_id"] - 1, frame["item_id"] - 1, **sides)
+    found = estimate_cases.costs_of(name, rows, seed=0)
+    assert list(found) == list(bench_estimates.COLUMNS)
+    assert all(len(pair) == 2 and np.isfinite(pair).all() for pair in found.values())
