@@ -291,3 +291,13 @@ def test_first_list_benchmark_reads_every_foreign_format_as_it_was_written():
     benchmark = bench_first_list.of(logs, folder, lambda path, log: f"{path.name} trained")
     assert "Book-Crossing, ; and Latin-1 (600 rows): BX-Book-Ratings.csv trained" in benchmark.title
     assert [row.result for row in measure(benchmark, n_rounds=1)] == [600] * 5
+
+
+def test_file_to_model_goes_through_all_stages_and_tells_each_peak(tmp_path):
+    from tests.benchmarks import bench_file_to_model as bench
+
+    setting = bench.Setting(2_000, tmp_path, n_users=100, n_items=300)
+    bench.write_log(setting)
+    assert tuple(bench.stages(setting)) == bench.STAGES
+    benchmark = bench.of((30_000,), lambda setting: dict.fromkeys(bench.STAGES, 7.0))
+    assert "30,000 rows: imports 7, prepare 7, train 7, evaluate 7, lists 7" in benchmark.title
