@@ -36,8 +36,9 @@ class StreamedPairs:
     a smaller one, pairs that are read together come out together, within about two buffers of
     each other, and a batch mixes no more row groups than fill the buffer. Where a file is sorted,
     by user or by day, so is each batch in part; where it is one long row group, each pass goes
-    from its start to its end. Short row groups help, a large buffer does, and so does a file that
-    was shuffled before it was written.
+    from its start to its end. Short row groups bring rows from more places of the file together,
+    a large buffer more users, and a file that was shuffled before it was written (as
+    ``prepare_pairs`` does) needs neither: ``shuffle_quality`` measures it.
 
     The workers of a ``DataLoader`` share the row groups of a pass. Each ends with a batch that
     may be smaller, so there can be a few batches more than ``len`` says.

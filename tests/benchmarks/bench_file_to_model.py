@@ -131,7 +131,7 @@ def stages(setting: Setting) -> Iterator[str]:
         setting.folder / "pairs",
         split=LastRows(2),
         min_per_user=2,
-        memory_limit="500MB",
+        memory_limit="200MB",
         n_threads=1,
     )
     yield "prepare"

@@ -335,3 +335,13 @@ def test_serving_tables_of_a_small_catalog(monkeypatch):
             assert recall["exact"] == 1
             assert 0.9 < recall["int8"] <= recall["int8, 40 rescored"]
             assert recall["1 of 10 lists"] < recall["9 of 10 lists"]
+
+
+def test_file_to_model_goes_through_all_stages_and_tells_each_peak(tmp_path):
+    from tests.benchmarks import bench_file_to_model as bench
+
+    setting = bench.Setting(2_000, tmp_path, n_users=100, n_items=300)
+    bench.write_log(setting)
+    assert tuple(bench.stages(setting)) == bench.STAGES
+    benchmark = bench.of((30_000,), lambda setting: dict.fromkeys(bench.STAGES, 7.0))
+    assert "30,000 rows: imports 7, prepare 7, train 7, evaluate 7, lists 7" in benchmark.title
