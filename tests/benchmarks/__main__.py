@@ -1,6 +1,7 @@
 """`python -m tests.benchmarks [name ...]`: speed against peers, as ratios measured in one run.
 
-Each ``bench_NAME.py`` beside this file has a function ``benchmark()`` that returns a Benchmark.
+Each ``bench_NAME.py`` beside this file has a function ``benchmark()`` that returns a Benchmark,
+or several.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from tests.benchmarks.measure import measure, table
+from tests.benchmarks.measure import Benchmark, measure, table
 
 FOLDER = Path(__file__).parent
 PREFIX = "bench_"
@@ -33,16 +34,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         names = chosen(options.names)
-        torch.set_num_threads(1)  # two threads wait for each other on models this small
         for name in names:
-            benchmark = importlib.import_module(f"{__package__}.{PREFIX}{name}").benchmark()
-            print(f"\n{table(benchmark, measure(benchmark, n_rounds=options.rounds))}", flush=True)
+            torch.set_num_threads(1)  # two threads wait for each other on models this small
+            run(name, n_rounds=options.rounds)
     except (ValueError, OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     libraries = (f"{name} {version(name)}" for name in LIBRARIES)
-    print(f"\nPython {platform.python_version()}, {', '.join(libraries)}; one thread, CPU")
+    print(
+        f"\nPython {platform.python_version()}, {', '.join(libraries)}; CPU, one thread unless said"
+    )
     return 0
+
+
+def run(name: str, *, n_rounds: int) -> None:
+    """Print the tables of one module."""
+    found = importlib.import_module(f"{__package__}.{PREFIX}{name}").benchmark()
+    for benchmark in [found] if isinstance(found, Benchmark) else found:
+        print(f"\n{table(benchmark, measure(benchmark, n_rounds=n_rounds))}", flush=True)
 
 
 def known() -> list[str]:
