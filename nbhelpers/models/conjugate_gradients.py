@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nbhelpers.core.padding import padded_positions
+from nbhelpers.core.threads import on_threads
 from nbhelpers.models.sparse_systems import DEVICES, SparseSystems, row_blocks, sparse_rows
 
 
@@ -54,7 +55,7 @@ class RowSystems(NamedTuple):
     def matrices(self) -> Tensor:
         """Matrix of each row, shape (rows, n_factors, n_factors)."""
         weighted = self.square.unsqueeze(2) * self.own  # (rows, most, n_factors)
-        left = self.shared + weighted.transpose(1, 2) @ self.own
+        left = torch.baddbmm(self.shared, weighted.transpose(1, 2), self.own)
         left.diagonal(dim1=1, dim2=2).add_(self.damping)
         return left
 
@@ -132,18 +133,22 @@ class RowProblems(NamedTuple):
     ) -> Tensor:
         """Factors that ``n_steps`` conjugate gradients reach from ``start``: see ``solve``.
 
-        Beside the answers it holds one block of rows at a time, in about 30 MB (or, where one
-        row has more than ``BLOCK_SIZE`` positives, three numbers for each of them). Rows do not
-        touch each other, so the number of torch's threads does not change them.
+        Beside the answers it holds one block of rows at a time, in about 5 MB for each of
+        torch's threads (or, where one row has more than ``BLOCK_SIZE`` positives, three numbers
+        for each of them). Rows do not touch each other, so threads do not change the answers.
         """
         if others.device.type not in DEVICES:
             return self._solved(
                 others, mean, lambda rows, systems: systems.near(start[rows], n_steps=n_steps)
             )
         solved = others.new_zeros(len(self.damping), others.shape[1])
-        for rows, systems in self._sparse_blocks(others, mean):
+
+        def solve(block: tuple[slice, SparseSystems]) -> None:
+            rows, systems = block
             missing = systems.left_over(start[rows])
             solved[rows] = _descended(systems.product, missing, start=start[rows], n_steps=n_steps)
+
+        on_threads(solve, self._sparse_blocks(others, mean))
         return self._checked(solved)
 
     def _sparse_blocks(
@@ -179,7 +184,9 @@ class RowProblems(NamedTuple):
         columns = torch.cat([self.columns, self.columns.new_tensor([n_columns])])
         square, linear = (torch.cat([w, w.new_zeros(1)]) for w in (self.square, self.linear))
         solved = others.new_zeros(len(self.damping), n_factors)
-        for rows, positions in padded_positions(self.indptr, n_factors=n_factors):
+
+        def solve(block: tuple[Tensor, Tensor]) -> None:
+            rows, positions = block
             systems = RowSystems(
                 shared,
                 factors[columns[positions]],
@@ -189,6 +196,8 @@ class RowProblems(NamedTuple):
                 mean=None if mean is None else mean[rows],
             )
             solved[rows] = solver(rows, systems)
+
+        on_threads(solve, padded_positions(self.indptr, n_factors=n_factors))
         return self._checked(solved)
 
     def _checked(self, solved: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-BLOCK_SIZE = 2**20  # positives and factors of a block's rows: 4 MiB of float32
+BLOCK_SIZE = 2**17  # positives and factors of a block's rows: 512 KiB of float32
 DEVICES = ("cpu", "cuda")  # where torch multiplies sparse rows
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
@@ -77,7 +77,8 @@ class SparseSystems(NamedTuple):
 
     def _scores(self, x: Tensor) -> Tensor:
         """Score of each positive times its square weight, sparse CSR, shape (rows, n_columns)."""
-        scores = torch.sparse.sampled_addmm(self.square, x, self.others.T, beta=0.0)
+        others = self.others.T
+        scores: Tensor = torch.sparse.sampled_addmm(self.square, x, others, beta=0.0)
         scores.values().mul_(self.square.values())
         return scores
 
@@ -86,8 +87,7 @@ def _plus_product(base: Tensor, rows: Tensor, factors: Tensor) -> Tensor:
     """``base``, changed in place, plus sparse ``rows @ factors``."""
     if base.is_cuda:
         return base.addmm_(rows, factors)
-    added: Tensor = torch.sparse.mm(rows, factors, "sum")  # faster on a processor, and only there
-    return base.add_(added)
+    return base.add_(torch.sparse.mm(rows, factors, "sum"))  # faster, but for processors only
 
 
 def sparse_rows(indptr: NDArray[Any], columns: Tensor, values: Tensor, *, n_columns: int) -> Tensor:

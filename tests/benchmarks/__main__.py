@@ -11,10 +11,9 @@ import argparse
 import importlib
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -39,26 +38,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         names = chosen(options.names)
-        torch.set_num_threads(1)  # two threads wait for each other on models this small
         for name in names:
-            module = importlib.import_module(f"{__package__}.{PREFIX}{name}")
-            print(f"\n{_text(module, options)}", flush=True)
+            torch.set_num_threads(1)  # two threads wait for each other on models this small
+            for text in texts(name, options):
+                print(f"\n{text}", flush=True)
     except (ValueError, OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     libraries = (f"{name} {version(name)}" for name in LIBRARIES)
-    print(f"\nPython {platform.python_version()}, {', '.join(libraries)}; one thread, CPU")
+    print(
+        f"\nPython {platform.python_version()}, {', '.join(libraries)}; CPU, one thread unless said"
+    )
     return 0
 
 
-def _text(module: Any, options: argparse.Namespace) -> str:
+def texts(name: str, options: argparse.Namespace) -> Iterator[str]:
+    """What one module measures, table by table."""
+    module = importlib.import_module(f"{__package__}.{PREFIX}{name}")
     if hasattr(module, "report"):
-        said: str = module.report(options)
-        return said
+        yield module.report(options)
+        return
     made = module.benchmark()
-    several = [made] if isinstance(made, Benchmark) else made
-    tables = [table(each, measure(each, n_rounds=options.rounds)) for each in several]
-    return "\n\n".join(tables)
+    for each in [made] if isinstance(made, Benchmark) else made:
+        yield table(each, measure(each, n_rounds=options.rounds))
 
 
 def _add_options_of_scale(parser: argparse.ArgumentParser) -> None:

@@ -53,9 +53,12 @@ def positives() -> tuple[Interactions, Interactions]:
     return weighted, Interactions.from_frame(ratings, **ids)
 
 
-def fitted(interactions: Interactions, *, start: Tensor, n_cg_steps: int | None) -> Factors:
+def fitted(
+    interactions: Interactions, *, start: Tensor, n_cg_steps: int | None, n_sweeps: int = N_SWEEPS
+) -> Factors:
     """Factors of ours."""
-    model = ALS(N_FACTORS, alpha=ALPHA, reg=REG, n_iterations=N_SWEEPS, n_cg_steps=n_cg_steps)
+    settings = {"alpha": ALPHA, "reg": REG, "n_iterations": n_sweeps, "n_cg_steps": n_cg_steps}
+    model = ALS(start.shape[1], **settings)
     model.fit(interactions, item_factors=start)
     return model.user_factors, model.item_factors
 
@@ -67,18 +70,26 @@ def prepared(fit: Callable[[csr_matrix], Factors], interactions: Interactions) -
     return partial(fit, confidence)
 
 
-def by_library(confidence: csr_matrix, *, start: Tensor, n_cg_steps: int | None) -> Factors:
-    """Factors of implicit, on one thread."""
+def by_library(
+    confidence: csr_matrix,
+    *,
+    start: Tensor,
+    n_cg_steps: int | None,
+    n_sweeps: int = N_SWEEPS,
+    n_threads: int = 1,
+) -> Factors:
+    """Factors of implicit."""
+    n_factors = start.shape[1]
     model = AlternatingLeastSquares(
-        N_FACTORS,
+        n_factors,
         alpha=1.0,
         regularization=REG,
-        iterations=N_SWEEPS,
+        iterations=n_sweeps,
         use_cg=n_cg_steps is not None,
-        num_threads=1,
+        num_threads=n_threads,
     )
     model.cg_steps = n_cg_steps
-    model.user_factors = np.zeros((confidence.shape[0], N_FACTORS), dtype=np.float32)
+    model.user_factors = np.zeros((confidence.shape[0], n_factors), dtype=np.float32)
     model.item_factors = start.numpy().copy()
     model.fit(confidence, show_progress=False)
     return torch.from_numpy(model.user_factors), torch.from_numpy(model.item_factors)

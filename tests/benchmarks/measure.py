@@ -47,12 +47,18 @@ class Benchmark:
         Head of the column of results.
     result : callable
         Off the clock, makes one number from what a measured call returned.
+    clock : callable
+        Processor time, which adds up over threads; or ``perf_counter`` to see what threads save.
+    unit : str
+        Head of the column of seconds.
     """
 
     title: str
     cases: Sequence[Case]
     result_name: str
     result: Callable[[Any], float]
+    clock: Callable[[], float] = process_time
+    unit: str = "CPU seconds"
 
 
 @dataclass
@@ -65,9 +71,9 @@ class Measured:
 
 
 def measure(
-    benchmark: Benchmark, *, n_rounds: int = 3, clock: Callable[[], float] = process_time
+    benchmark: Benchmark, *, n_rounds: int = 3, clock: Callable[[], float] | None = None
 ) -> list[Measured]:
-    """Processor seconds and result of every case.
+    """Seconds, by the benchmark's clock if no other is given, and result of every case.
 
     The cases take turns, so that a machine that gets slower meanwhile slows all of them.
 
@@ -81,7 +87,7 @@ def measure(
     measured = [Measured(case.name) for case in benchmark.cases]
     for _ in range(n_rounds):
         for case, row in zip(benchmark.cases, measured, strict=True):
-            seconds, returned = _timed(case, clock)
+            seconds, returned = _timed(case, clock or benchmark.clock)
             row.seconds.append(seconds)
             row.result = benchmark.result(returned)
             _check(case, row.result, measured[0].result)
@@ -92,7 +98,7 @@ def table(benchmark: Benchmark, measured: Sequence[Measured]) -> str:
     """Markdown: median seconds, ratios to the first case (median, range), result."""
     first = measured[0].seconds
     lines = [
-        f"| | CPU seconds | ratio | lowest to highest | {benchmark.result_name} |",
+        f"| | {benchmark.unit} | ratio | lowest to highest | {benchmark.result_name} |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for row in measured:

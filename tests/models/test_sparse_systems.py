@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from nbhelpers.core import padding
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.models import sparse_systems
 from nbhelpers.models.als import ALS
@@ -16,6 +17,12 @@ N_ROWS, N_COLUMNS, N_FACTORS = 40, 25, 6
 @pytest.fixture(params=[sparse_systems.BLOCK_SIZE, 60, 1], ids=["one block", "some", "a row each"])
 def block_size(request, monkeypatch):
     monkeypatch.setattr(sparse_systems, "BLOCK_SIZE", request.param)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(sparse_systems, "BLOCK_SIZE", 1_000)
+    monkeypatch.setattr(padding, "CHUNK_SIZE", 10_000)
 
 
 @pytest.fixture
@@ -126,6 +133,7 @@ def two_threads():
 
 
 @pytest.mark.parametrize("n_cg_steps", [3, None])
+@pytest.mark.usefixtures("small_blocks")
 def test_threads_do_not_change_the_factors(n_cg_steps, two_threads):
     def items():
         start = torch.Generator().manual_seed(0)
