@@ -93,7 +93,8 @@ def fit_distributed(
     where gradients cancel: a sum that is 0 in one order is 1e-10 in another, and Adam makes a step
     of length ``lr`` of either sign from it. Hinges are such losses (their gradients are multiples
     of one number), and so is the bias of a network's last layer under a loss that compares scores.
-    With plain gradient descent they too are equal.
+    With plain gradient descent they too are equal, and a larger ``eps`` of Adam, such as 1e-5,
+    keeps rounding small.
 
     Parameters
     ----------

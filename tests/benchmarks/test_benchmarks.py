@@ -293,6 +293,7 @@ def test_first_list_benchmark_reads_every_foreign_format_as_it_was_written():
     assert [row.result for row in measure(benchmark, n_rounds=1)] == [600] * 5
 
 
+@pytest.mark.slow
 def test_distributed_benchmark_counts_the_bytes_of_dense_and_sparse_tables():
     from tests.benchmarks import bench_distributed as bench
 

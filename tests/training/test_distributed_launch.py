@@ -80,6 +80,7 @@ def test_one_failure_ends_all_and_is_told_in_one_line(tmp_path, capfd, what, mes
     assert not any(is_alive(number) for *_, number in started(folder))
 
 
+@pytest.mark.slow
 def test_a_signal_to_the_command_reaches_the_processes(tmp_path):
     arguments, folder = program(tmp_path, "pass")
     code = (
