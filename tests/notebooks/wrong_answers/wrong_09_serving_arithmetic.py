@@ -6,11 +6,12 @@ from nbhelpers.data.datasets.load import load_items, load_ratings
 from nbhelpers.data.positives import positive_split
 from nbhelpers.data.splits import last_like_out
 from nbhelpers.models.als import IALS
+from nbhelpers.serving.index import with_bias
 
 
-def truncates(numbers):
+def rounds(numbers):
     step = (max(numbers) - min(numbers)) / 255
-    return [int((number - min(numbers)) / step) - 128 for number in numbers]
+    return [round((number - min(numbers)) / step) for number in numbers]
 
 
 def around_zero(numbers):
@@ -18,9 +19,9 @@ def around_zero(numbers):
     return [round(number / step) for number in numbers]
 
 
-def without_the_shift(numbers):
-    step = (max(numbers) - min(numbers)) / 255
-    return [round((number - min(numbers)) / step) for number in numbers]
+def cuts_into_256(numbers):
+    step = (max(numbers) - min(numbers)) / 256
+    return [min(255, int((number - min(numbers)) / step)) for number in numbers]
 
 
 def forgets_the_additions(n_users, n_items, n_factors, billions):
@@ -51,11 +52,15 @@ def context():
     split = positive_split(parts, items=load_items())
     settings = {"unobserved_weight": 1.0, "reg": 0.015, "n_iterations": 4, "n_cg_steps": 3}
     model = IALS(64, **settings, generator=torch.Generator().manual_seed(0))
-    return {"torch": torch, "movielens": [model.fit(split.known)]}
+    model.fit(split.known)
+    return {
+        "biased": with_bias(model.item_factors, 40 + torch.arange(1682) % 41 / 200),
+        "biased_people": with_bias(model.user_factors, 1.0),
+    }
 
 
 WRONG = {
-    "my_codes": [truncates, around_zero, without_the_shift],
+    "my_codes": [rounds, around_zero, cuts_into_256],
     "my_hours": [forgets_the_additions, in_seconds],
     "my_pack": [one_range_for_all, one_range_around_zero, not_quantized],
 }
