@@ -29,6 +29,8 @@ def prepared(tmp_path_factory):
             "timestamp": np.where(users < 80, rng.integers(0, 90, N_ROWS), 100),
         }
     ).drop_duplicates(["user_id", "item_id"])
+    late = {"user_id": "user 100", "item_id": 700, "rating": 5.0, "timestamp": 100}
+    log = pd.concat([log, pd.DataFrame([late])], ignore_index=True)  # an item of the test alone
     log.to_parquet(folder / "log.parquet")
     return log, prepare_pairs(
         folder / "log.parquet", folder / "pairs", split=FromDate(80), min_rating=3
@@ -78,6 +80,22 @@ def test_users_without_a_training_row_get_what_most_have(prepared, known, tmp_pa
         order = sorted(range(len(items)), key=lambda item: (-likes.item_counts[item], item))
         best = [items.ids[item] for item in order if item not in own][:3]
         assert rows["item_id"].tolist() == best
+
+
+def test_an_item_without_a_training_row_is_listed_for_nobody(prepared, known, tmp_path):
+    _, folder = prepared
+    likes, _ = known
+    untrained = torch.from_numpy(likes.item_counts == 0)
+    assert untrained.any()
+
+    class Favors:  # and does not say what it was trained on
+        def score_users(self, user_idx):
+            return untrained.double().repeat(len(user_idx), 1)
+
+    write_lists(Favors(), folder, tmp_path / "l.parquet", k=50)
+    _, items = folder.vocabularies()
+    listed = set(pd.read_parquet(tmp_path / "l.parquet")["item_id"])
+    assert not listed & set(items.ids[untrained.numpy()])
 
 
 def test_an_error_on_the_way_leaves_no_file(prepared, tmp_path):
