@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -18,7 +19,8 @@ from nbhelpers.core.recommender import Positives
 from nbhelpers.data.interactions import Interactions
 from nbhelpers.models.base import FITTED, ClosedForm
 
-CHUNK_SIZE = 2**24  # item pairs whose similarity is in memory at a time: 64 MiB
+CHUNK_SIZE = 2**22  # item pairs whose similarity is in memory at a time: 200 MB at most
+FILLED = 1 / 8  # of a block: from here on a table is faster than sparse rows
 
 
 class _ItemToItem(FittedOn, ClosedForm):
@@ -162,6 +164,8 @@ class ItemKNN(_ItemToItem):
     def fit(self, interactions: Interactions) -> Self:
         """Find the neighbors, in blocks of items: memory for ``n_neighbors`` of each.
 
+        Time goes by the pairs of items that users have in common, not by those of the catalog.
+
         Parameters
         ----------
         interactions : Interactions
@@ -178,24 +182,40 @@ class ItemKNN(_ItemToItem):
         """
         self._keep(interactions)
         by_item = self.seen.T.tocsr()
-        size = max(CHUNK_SIZE // self.n_items, 1)
-        starts = range(0, self.n_items, size)
-        blocks = [self._neighbors(by_item, slice(start, start + size)) for start in starts]
-        self.similarity = vstack(blocks, format="csr")
+        most = by_item @ np.diff(self.seen.indptr)  # an item's users have no more items than that
+        blocks = _blocks(np.minimum(most, self.n_items))
+        self.similarity = vstack([self._neighbors(by_item, rows) for rows in blocks], format="csr")
         return self
 
     def _neighbors(self, by_item: csr_matrix, rows: slice) -> csr_matrix:
         """Nearest neighbors of some items, shape (rows, n_items)."""
-        common = torch.from_numpy((by_item[rows] @ by_item.T).toarray())  # (rows, n_items)
+        common = by_item[rows] @ self.seen  # users who have both
         counts = torch.from_numpy(np.diff(by_item.indptr)).clamp(min=1).float() ** self.power
-        similarity = common / (counts[rows].unsqueeze(1) * counts + self.shrinkage)
+        filled = common.nnz >= FILLED * common.shape[0] * common.shape[1]
+        search = self._nearest_of_table if filled else self._nearest_of_pairs
+        nearest = search(common, counts, rows)
+        nearest.eliminate_zeros()  # an item without a common user is no neighbor
+        return nearest
+
+    def _nearest_of_table(self, common: csr_matrix, counts: Tensor, rows: slice) -> csr_matrix:
+        """Nearest neighbors by a table of all pairs, shape (rows, n_items)."""
+        table = torch.from_numpy(common.toarray())
+        similarity = table / (counts[rows].unsqueeze(1) * counts + self.shrinkage)
         similarity.diagonal(rows.start).zero_()
         best = similarity.topk(min(self.n_neighbors, similarity.shape[1]), dim=1)
         row = torch.arange(len(similarity)).unsqueeze(1).expand_as(best.indices)  # as best
         entries = best.values.flatten(), torch.stack([row, best.indices]).flatten(1)
-        nearest = csr_matrix(tuple(part.numpy() for part in entries), shape=similarity.shape)
-        nearest.eliminate_zeros()  # an item without a common user is no neighbor
-        return nearest
+        return csr_matrix(tuple(part.numpy() for part in entries), shape=similarity.shape)
+
+    def _nearest_of_pairs(self, common: csr_matrix, counts: Tensor, rows: slice) -> csr_matrix:
+        """Nearest neighbors by the pairs with a common user alone, shape (rows, n_items)."""
+        row = np.repeat(np.arange(common.shape[0]), np.diff(common.indptr))
+        both = counts[rows][torch.from_numpy(row)] * counts[torch.from_numpy(common.indices)]
+        similarity = common.data / (both + self.shrinkage).numpy()
+        similarity[common.indices == row + rows.start] = 0
+        order = np.lexsort((-similarity, row))  # each row's pairs, the nearest first
+        kept = order[np.arange(len(row)) - common.indptr[row] < self.n_neighbors]
+        return csr_matrix((similarity[kept], (row[kept], common.indices[kept])), shape=common.shape)
 
     def _item_rows(self) -> csr_matrix:
         return self.similarity.T  # item i speaks for those that have it among their neighbors
@@ -218,6 +238,16 @@ def ease_bytes(n_items: int) -> int:
     86400000000
     """
     return 24 * n_items**2
+
+
+def _blocks(sizes: NDArray[Any]) -> Iterator[slice]:
+    """Rows one after another whose sizes add up to ``CHUNK_SIZE`` at most, or one row alone."""
+    ends = np.append(0, np.cumsum(sizes))
+    start = 0
+    while start < len(sizes):
+        stop = int(np.searchsorted(ends, ends[start] + CHUNK_SIZE, side="right")) - 1
+        yield slice(start, max(stop, start + 1))
+        start = max(stop, start + 1)
 
 
 class EASE(_ItemToItem):

@@ -83,6 +83,39 @@ def test_items_in_blocks_give_the_same_neighbors(many, monkeypatch):
     np.testing.assert_allclose(in_blocks, whole)
 
 
+@pytest.mark.parametrize("chunk_size", [4 * 15, 2**22])
+@pytest.mark.parametrize("n_neighbors", [1, 4, 100])
+def test_sparse_pairs_give_the_neighbors_of_a_table(n_neighbors, chunk_size, many, monkeypatch):
+    settings = {"n_neighbors": n_neighbors, "shrinkage": 0.37, "power": 0.41}
+    monkeypatch.setattr(item_item, "FILLED", 0.0)
+    table = ItemKNN(**settings).fit(many).similarity.toarray()
+    monkeypatch.setattr(item_item, "FILLED", 2.0)
+    monkeypatch.setattr(item_item, "CHUNK_SIZE", chunk_size)
+    sparse = ItemKNN(**settings).fit(many).similarity.toarray()
+    np.testing.assert_allclose(np.sort(sparse), np.sort(table))  # which of equals is left open
+    agreed = (sparse > 0) & (table > 0)
+    np.testing.assert_allclose(sparse[agreed], table[agreed])
+
+
+def test_a_large_catalog_costs_what_its_pairs_cost(rng):
+    """2,000 pairs of 10 ** 6 items: no table of a row's items would pass in time."""
+    user_idx, item_idx = np.unique(rng.integers(0, [[200], [10**6]], size=(2, 2_000)), axis=1)
+    train = Interactions(user_idx, item_idx, n_users=200, n_items=10**6)
+    similarity = ItemKNN(n_neighbors=5).fit(train).similarity
+    had, column = np.unique(item_idx, return_inverse=True)
+    having = np.zeros((200, len(had)), np.float32)
+    having[user_idx, column] = 1
+    cosine = cosine_similarity(having.T)
+    np.fill_diagonal(cosine, 0)
+    nearest = -np.sort(-cosine, axis=1)[:, :5]
+    found = similarity[had]
+    padded = np.zeros_like(nearest)
+    for row in range(len(had)):
+        data = np.sort(found.data[found.indptr[row] : found.indptr[row + 1]])[::-1]
+        padded[row, : len(data)] = data
+    np.testing.assert_allclose(padded, nearest, rtol=1e-5)
+
+
 def test_every_column_of_ease_is_the_constrained_least_squares(many):
     model = EASE(reg=7.0).fit(many)
     having = many.to_scipy().toarray().astype(float)
