@@ -136,8 +136,16 @@ def neighbor_bytes(sizes: Sizes, model: Any = None, *, n_neighbors: int | None =
 
 
 def neighbor_terms(sizes: Sizes) -> tuple[float, float]:
-    """Pairs of items of one user; cells of the matrix, of which the best are kept."""
-    return float(sizes.n_pairs), float(sizes.n_items) ** 2
+    """Pairs of items of one user; pairs with a common user at most, of which the best are kept.
+
+    Examples
+    --------
+    A million items of which ten users have three each, and three items that all of them have:
+
+    >>> neighbor_terms(Sizes(10, 1_000_000, 30, 90)), neighbor_terms(Sizes(10, 3, 30, 90))
+    ((90.0, 90.0), (90.0, 9.0))
+    """
+    return float(sizes.n_pairs), min(float(sizes.n_items) ** 2, float(sizes.n_pairs))
 
 
 def factor_bytes(sizes: Sizes, model: Any = None, *, n_factors: int | None = None) -> float:
