@@ -42,11 +42,11 @@ def train_pairs(
     precision: Annotated[
         str,
         typer.Option(
-            metavar="32-true|bf16-mixed|16-mixed",
-            help="Mixed where CF_DEVICE=cuda.",
+            metavar="float32|bfloat16",
+            help="bfloat16 pays on GPUs.",
             rich_help_panel=SHARING,
         ),
-    ] = "32-true",
+    ] = "float32",
     users: Annotated[
         int | None, typer.Option(min=1, help="Rows of the table.", rich_help_panel=RUN)
     ] = None,

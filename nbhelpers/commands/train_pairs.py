@@ -24,7 +24,7 @@ CHOICES = {
     "loss": LOSSES,
     "gradients": ("sparse", "dense"),
     "shard_by": ("rows", "row_groups"),
-    "precision": ("32-true", "bf16-mixed", "16-mixed"),
+    "precision": ("float32", "bfloat16"),
 }
 LAST = Path("checkpoints", "last.ckpt")
 MAY_CHANGE = {"epochs", "save_every", "processes"}  # when a run goes on
@@ -52,7 +52,7 @@ class PairRun:
         See ``fit_distributed``.
     buffer_rows : int
         See ``StreamedPairs``.
-    precision : {"32-true", "bf16-mixed", "16-mixed"}
+    precision : {"float32", "bfloat16"}
     save_every : int, optional
         Steps after which a checkpoint is written within an epoch.
     """
@@ -70,7 +70,7 @@ class PairRun:
     gradients: str = "sparse"
     shard_by: str = "rows"
     buffer_rows: int = 1 << 20
-    precision: str = "32-true"
+    precision: str = "float32"
     save_every: int | None = None
     seed: int = 0
 

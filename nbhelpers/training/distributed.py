@@ -37,7 +37,7 @@ from nbhelpers.core.recommender import evaluation_mode
 from nbhelpers.sampling.batches import PairBatches
 from nbhelpers.sampling.rank_batches import RankBatch, SharedRowGroups, SharedRows
 from nbhelpers.sampling.streaming import StreamedPairs
-from nbhelpers.training.device import choose_device
+from nbhelpers.training.device import Precision, choose_device, require_precision
 from nbhelpers.training.history import History
 from nbhelpers.training.lightning import PairModule
 from nbhelpers.training.lightning_trainer import RetrievalData, quiet_lightning
@@ -55,9 +55,9 @@ from nbhelpers.training.processes import (
 )
 
 ShardBy = Literal["rows", "row_groups"]
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 ValidateUsers = Callable[[nn.Module, slice], Mapping[str, Any]]
 LAST = Path("checkpoints", "last.ckpt")
+LIGHTNING_NAMES: dict[Precision, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 
 
 def fit_distributed(
@@ -77,7 +77,7 @@ def fit_distributed(
     callbacks: Sequence[Callback] = (),
     save_every: int | None = None,
     device: torch.device | str | None = None,
-    precision: Precision = "32-true",
+    precision: Precision = "float32",
     timeout: float = 300.0,
 ) -> History:
     """Train a model in place, in all processes of a run at once: ``fit_ranking`` for many.
@@ -127,8 +127,8 @@ def fit_distributed(
     device : optional
         "cpu" or "cuda"; without it ``choose_device()``. CPUs talk by gloo, GPUs by NCCL, one
         process a GPU.
-    precision : {"32-true", "bf16-mixed", "16-mixed"}
-        Of the arithmetic; mixed precision on GPUs alone.
+    precision : {"float32", "bfloat16"}
+        As for ``fit_ranking``.
     timeout : float
         Seconds to wait for another process that does not answer. Of one that is killed the others
         know at once.
@@ -168,7 +168,7 @@ def fit_distributed(
         raise ValueError(f"shard_by must be one of {', '.join(SHARING)}, got {shard_by!r}")
     shared = SHARING[shard_by](batches, process.rank, process.world)
     chosen = choose_device() if device is None else torch.device(device)
-    _check(model, chosen, process, precision)
+    _check(model, chosen, process)
     module = RankModule(
         model,
         loss=loss,
@@ -318,7 +318,7 @@ def distributed_trainer(
     n_epochs: int,
     save_every: int | None = None,
     device: torch.device | str | None = None,
-    precision: Precision = "32-true",
+    precision: Precision = "float32",
     timeout: float = 300.0,
 ) -> pl.Trainer:
     """A Lightning Trainer for the process that this is, of as many as ``torchrun`` has started.
@@ -336,6 +336,7 @@ def distributed_trainer(
     """
     _quiet()
     require_one(n_epochs=n_epochs)
+    require_precision(precision)
     process = this_process()
     chosen = choose_device() if device is None else torch.device(device)
     backend = "nccl" if chosen.type == "cuda" else "gloo"
@@ -354,7 +355,7 @@ def distributed_trainer(
         max_epochs=n_epochs,
         accelerator={"cuda": "gpu"}.get(chosen.type, chosen.type),
         devices=process.local_world,
-        precision=precision,
+        precision=LIGHTNING_NAMES[precision],
         use_distributed_sampler=False,
         logger=CSVLogger(folder, name=""),
         callbacks=_checkpoints(Path(folder), save_every),
@@ -393,11 +394,7 @@ def _added(size: Tensor) -> Tensor:
     return total
 
 
-def _check(model: nn.Module, device: torch.device, process: Process, precision: str) -> None:
-    if precision != "32-true" and device.type != "cuda":
-        raise ValueError(
-            f"precision {precision} is for GPUs, got {device}: set CF_DEVICE=cuda, or leave it out"
-        )
+def _check(model: nn.Module, device: torch.device, process: Process) -> None:
     if device.type == "cuda" and process.world > 1 and sparse_tables(model):
         raise ValueError(
             "NCCL sends no sparse gradients: build the model with sparse=False, or train on CPUs"

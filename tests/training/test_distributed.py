@@ -287,9 +287,20 @@ def test_batches_without_negatives_are_refused(tmp_path):
         fit_distributed(model_of(), batches, folder=tmp_path, device="cpu")
 
 
+def test_bfloat16_means_what_it_means_in_the_plain_loop(files, tmp_path):
+    settings = {"kind": "network", "precision": "bfloat16"}
+    mine, history = trained(tmp_path / "run", files[False], **settings)
+    plain, by_loop = plainly(files[False], **settings)
+    assert mine.dtype == torch.float32
+    torch.testing.assert_close(mine, plain, rtol=0, atol=1e-6)
+    assert history.train_loss == pytest.approx(by_loop.train_loss, abs=1e-6)
+    in_float32, _ = plainly(files[False], kind="network")
+    assert not torch.allclose(plain, in_float32, rtol=0, atol=1e-6)
+
+
 def test_settings_are_refused_before_anything_is_written(files, tmp_path):
     refused = [
-        ({"precision": "bf16-mixed"}, "precision bf16-mixed is for GPUs, got cpu"),
+        ({"precision": "16"}, "precision must be 'float32' or 'bfloat16', got '16'"),
         ({"shard_by": "users"}, "shard_by must be one of rows, row_groups, got 'users'"),
         ({"n_epochs": 0}, "n_epochs must be at least 1, got 0"),
         ({"save_every": 0}, "save_every must be at least 1, got 0"),
