@@ -2,6 +2,7 @@
 
 import os
 import signal
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -76,6 +77,10 @@ def plainly(path, kind="dense", **settings):
     return flat(model), history
 
 
+def plain_descent(model, lr):
+    return torch.optim.SGD(model.parameters(), lr=lr)
+
+
 CASES = {
     "sparse, bpr": {"kind": "sparse", "loss": losses.bpr_loss},
     "dense, logistic, weights": {"weighted": True, "loss": losses.logistic_loss},
@@ -87,7 +92,7 @@ CASES = {
     "network, hinge, plain descent": {  # Adam makes long steps of gradients that cancel to rounding
         "kind": "network",
         "loss": losses.hinge_loss,
-        "make_optimizer": lambda model: torch.optim.SGD(model.parameters(), lr=0.5),
+        "make_optimizer": partial(plain_descent, lr=0.5),
     },
     "partial credit, softmax, weights": {
         "weighted": True,
@@ -135,7 +140,7 @@ def gradients_of_a_step(folder, path, shard_by):
         folder=folder,
         n_epochs=1,
         shard_by=shard_by,
-        make_optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=1.0),
+        make_optimizer=partial(plain_descent, lr=1.0),
         device="cpu",
     )
     return before - flat(model)
