@@ -191,6 +191,7 @@ def fit_distributed(
     last = Path(folder) / LAST
     with lost_processes_named(process):
         trainer.fit(module, RetrievalData(shared), ckpt_path=last if last.exists() else None)
+        from_all(None)  # nobody leaves before all have come
     return module.history
 
 
