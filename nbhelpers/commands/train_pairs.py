@@ -41,7 +41,8 @@ class PairRun:
     out : str
         A new or empty folder.
     users, items : int
-        Rows of the tables; 0 stands for the largest index and one.
+        Rows of the tables; 0 stands for those of the log where ``nbhelpers prepare`` wrote the
+        pairs, else for the largest index and one.
     factors, negatives, epochs, batch_size, lr, seed
         Of the model, of each pair, and of the run. A batch is that of all processes together.
     loss : str
@@ -231,8 +232,22 @@ def _completed(run: PairRun) -> PairRun:
     files = PairFiles(run.pairs, n_users=run.users or None, n_items=run.items or None)
     if run.users and run.items:
         return run
-    users, items = files.largest()
-    return replace(run, users=run.users or users + 1, items=run.items or items + 1)
+    users, items = _sizes_of_log(Path(run.pairs)) or (index + 1 for index in files.largest())
+    return replace(run, users=run.users or users, items=run.items or items)
+
+
+def _sizes_of_log(pairs: Path) -> tuple[int, int] | None:
+    """Users and items of the whole log, where the pairs are a part that ``prepare`` has written.
+
+    The largest index of one part may be smaller: the last items may stand in another part alone.
+    """
+    from nbhelpers.data.large_log.prepared import DESCRIPTION, load_prepared
+
+    folder = pairs.resolve().parent
+    if not pairs.is_dir() or not (folder / DESCRIPTION).is_file():
+        return None
+    prepared = load_prepared(folder)
+    return prepared.n_users, prepared.n_items
 
 
 def _run_folder(run: PairRun, *, writes: bool) -> Path:

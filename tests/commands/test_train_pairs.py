@@ -19,6 +19,9 @@ from typer.testing import CliRunner
 
 from nbhelpers.commands.cli import app
 from nbhelpers.commands.train_pairs import PairRun, load_pairs_model, train_pairs
+from nbhelpers.data.large_log.part_rules import LastRows
+from nbhelpers.data.large_log.prepare_pairs import prepare_pairs
+from nbhelpers.sampling.streaming import scan_pairs
 from tests.training.ranks import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +45,16 @@ def alone(pairs, tmp_path_factory):
     out = tmp_path_factory.mktemp("alone") / "out"
     train_pairs(PairRun(str(pairs), str(out), **SETTINGS), quiet=True)
     return out
+
+
+def test_tables_hold_the_items_that_no_training_row_has(tmp_path):
+    log = pd.DataFrame({"user_id": [1, 1, 1, 2, 2, 2], "item_id": [1, 2, 9, 2, 1, 8]})
+    log.assign(timestamp=[1, 2, 3] * 2).to_parquet(tmp_path / "log.parquet")
+    prepared = prepare_pairs(tmp_path / "log.parquet", tmp_path / "all", split=LastRows(2))
+    assert scan_pairs(prepared.train).item_counts.tolist() == [2, 2]  # 8 and 9 are held out
+    settings = {"factors": 2, "epochs": 1, "batch_size": 4}
+    train_pairs(PairRun(str(prepared.train), str(tmp_path / "out"), **settings), quiet=True)
+    assert load_pairs_model(tmp_path / "out").item_factors.weight.shape == (4, 2)
 
 
 def arguments(pairs, out, **settings):
