@@ -181,7 +181,7 @@ class RowProblems(NamedTuple):
         n_columns, n_factors = others.shape
         shared = self.unobserved_weight * others.T @ others
         factors = torch.cat([others, others.new_zeros(1, n_factors)])  # last row: padding
-        columns = torch.cat([self.columns, self.columns.new_tensor([n_columns])])
+        columns = torch.cat([self.columns, self.columns.new_full((1,), n_columns)])
         square, linear = (torch.cat([w, w.new_zeros(1)]) for w in (self.square, self.linear))
         solved = others.new_zeros(len(self.damping), n_factors)
 
