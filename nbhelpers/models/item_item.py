@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 from torch import Tensor
 
+from nbhelpers.core.blocks import blocks_of
 from nbhelpers.core.coverage import FittedOn
 from nbhelpers.core.folded import FoldedRows, row_scores
 from nbhelpers.core.memory import require_memory
@@ -183,7 +183,7 @@ class ItemKNN(_ItemToItem):
         self._keep(interactions)
         by_item = self.seen.T.tocsr()
         most = by_item @ np.diff(self.seen.indptr)  # an item's users have no more items than that
-        blocks = _blocks(np.minimum(most, self.n_items))
+        blocks = blocks_of(np.minimum(most, self.n_items), limit=CHUNK_SIZE)
         self.similarity = vstack([self._neighbors(by_item, rows) for rows in blocks], format="csr")
         return self
 
@@ -238,16 +238,6 @@ def ease_bytes(n_items: int) -> int:
     86400000000
     """
     return 24 * n_items**2
-
-
-def _blocks(sizes: NDArray[Any]) -> Iterator[slice]:
-    """Rows one after another whose sizes add up to ``CHUNK_SIZE`` at most, or one row alone."""
-    ends = np.append(0, np.cumsum(sizes))
-    start = 0
-    while start < len(sizes):
-        stop = int(np.searchsorted(ends, ends[start] + CHUNK_SIZE, side="right")) - 1
-        yield slice(start, max(stop, start + 1))
-        start = max(stop, start + 1)
 
 
 class EASE(_ItemToItem):

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nbhelpers.core.blocks import blocks_of
+
 BLOCK_SIZE = 2**17  # positives and factors of a block's rows: 512 KiB of float32
 DEVICES = ("cpu", "cuda")  # where torch multiplies sparse rows
 
@@ -131,9 +133,9 @@ def row_blocks(indptr: NDArray[Any], *, n_factors: int) -> Iterator[slice]:
     n_factors : int
         How many numbers a row counts beside its positives.
 
-    Yields
-    ------
-    slice
+    Returns
+    -------
+    iterator of slice
         Of rows; one row alone where it exceeds a block.
 
     Examples
@@ -141,10 +143,4 @@ def row_blocks(indptr: NDArray[Any], *, n_factors: int) -> Iterator[slice]:
     >>> list(row_blocks(np.array([0, 3, 5, 5]), n_factors=BLOCK_SIZE // 2))
     [slice(0, 1, None), slice(1, 2, None), slice(2, 3, None)]
     """
-    ends = np.asarray(indptr, np.int64) + n_factors * np.arange(len(indptr))
-    start = 0
-    while start < len(ends) - 1:
-        stop = int(np.searchsorted(ends, ends[start] + BLOCK_SIZE, side="right")) - 1
-        stop = max(stop, start + 1)
-        yield slice(start, stop)
-        start = stop
+    return blocks_of(np.diff(indptr) + n_factors, limit=BLOCK_SIZE)
